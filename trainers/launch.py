@@ -1,0 +1,27 @@
+"""The door of the training modules: `accelerate launch -m hyperbridge.trainers.<module> --config RECIPE`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from hyperbridge.errors import HyperBridgeError
+
+
+def parse_arguments(description: str, arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options every training module shares: `config`, `set` (list of overrides), `resume`."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--config", required=True, metavar="RECIPE", help="recipe file (YAML)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a recipe key; repeatable")
+    parser.add_argument("--resume", action="store_true", help="continue an unfinished run from its last checkpoint")
+    return parser.parse_args(arguments)
+
+
+def run_main(main: Callable[[], None]) -> None:
+    """Run a module's main; a user's mistake is one line and exit code 2."""
+    try:
+        main()
+    except HyperBridgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,228 @@
+"""Recipes: a YAML file, `--set key=value` overrides, and one pydantic model that refuses what it does not know.
+
+A recipe is read once at the door; inside, plain arguments travel. Paths in a recipe are relative to the working
+directory, except that `hyperbridge:` opens a path inside the installed package (`hyperbridge:assets/nano-ru`).
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hyperbridge.errors import HyperBridgeError, nearest
+
+PACKAGE_PREFIX = "hyperbridge:"
+Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BaseModelConfig(_Section):
+    """The frozen base: a Hub id (with a revision) or a folder."""
+
+    model: str
+    revision: str | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    gguf_file: str | None = None
+    load_in_4bit: bool = False
+
+
+class LoraSection(_Section):
+    r: Positive = 16
+    alpha: Positive = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    target_modules: str | list[str] = "all-linear"
+
+
+class DataSection(_Section):
+    """Expression files (JSONL) of each split; `scenes` resolves scenes that expressions only name."""
+
+    train: str
+    validation: str | None = None
+    test: str | None = None
+    scenes: str | None = None
+
+
+class RegisterConfig(_Section):
+    """One register: which expressions are its own, by their `style`."""
+
+    style: str
+
+
+class TrainingSection(_Section):
+    epochs: Rate = 3
+    max_steps: int = -1
+    batch_size: Positive = 16
+    gradient_accumulation_steps: Positive = 1
+    learning_rate: Rate = 1e-3
+    lr_scheduler: str = "cosine"
+    warmup_steps: Annotated[float, Field(ge=0)] = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Rate = 1.0
+    max_length: Positive = 512
+    gradient_checkpointing: bool = False
+    bf16: bool = False
+    seed: int = 0
+    logging_steps: Positive = 10
+    eval_per_epoch: bool = True
+    save_steps: Annotated[int, Field(ge=0)] = 0
+    report_to: Literal["none", "tensorboard", "trackio"] = "none"
+
+
+class RegisterRecipe(_Section):
+    """Registers to train on one base: `recipes/<base>/registers.yaml`."""
+
+    base: BaseModelConfig
+    data: DataSection
+    registers: dict[str, RegisterConfig] = Field(min_length=1)
+    lora: LoraSection = LoraSection()
+    training: TrainingSection = TrainingSection()
+    system_prompt: str | None = None
+    output_dir: str
+
+    @model_validator(mode="after")
+    def _distinct_styles(self) -> Self:
+        styles = [register.style for register in self.registers.values()]
+        repeated = {style for style in styles if styles.count(style) > 1}
+        if repeated:
+            raise ValueError(f"two registers share the style {', '.join(sorted(repeated))}")
+        for name in self.registers:
+            if not name.isidentifier():
+                raise ValueError(f"register name {name!r} must be a word of letters, digits and _")
+        return self
+
+
+class ArchitectureSection(_Section):
+    """Qwen3 sizes of a base trained from nothing."""
+
+    hidden_size: Positive = 256
+    num_hidden_layers: Positive = 8
+    intermediate_size: Positive = 768
+    num_attention_heads: Positive = 4
+    num_key_value_heads: Positive = 2
+    head_dim: Positive = 64
+    max_position_embeddings: Positive = 1024
+
+
+class TokenizerSection(_Section):
+    vocab_size: Positive = 8192
+    formulas: str | None = None
+    symbols: str = ""
+
+
+class PretrainingTexts(_Section):
+    """What a base is trained on; `held_out` works, and those `split_of` calls test, are never read."""
+
+    inputs: list[str]
+    held_out: list[str] = []
+    repeat: dict[str, Positive] = {}
+    chats: str | None = None
+    chat_share: Fraction = 0.5
+
+
+class PretrainingSchedule(_Section):
+    """Warm-up, a constant rate, then a linear decay to zero, in which the chats join the text."""
+
+    stable_steps: Positive
+    decay_steps: Positive
+    warmup_steps: Positive = 60
+    block_size: Positive = 512
+    micro_batch_size: Positive = 8
+    gradient_accumulation_steps: Positive = 4
+    learning_rate: Rate = 4e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    torch_compile: bool = True
+    seed: int = 0
+    save_steps: Positive = 100
+    logging_steps: Positive = 10
+
+
+class PretrainRecipe(_Section):
+    """A base from nothing: tokenizer, architecture, texts, schedule."""
+
+    tokenizer: TokenizerSection = TokenizerSection()
+    architecture: ArchitectureSection = ArchitectureSection()
+    texts: PretrainingTexts
+    schedule: PretrainingSchedule
+    output_dir: str
+
+
+Recipe = TypeVar("Recipe", bound=_Section)
+
+
+def load_recipe(path: str | Path, model: type[Recipe], overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe file and apply `key.sub=value` overrides (values are YAML).
+
+    Raises:
+        HyperBridgeError: the file is missing or not YAML, a key is unknown (with the nearest valid one), or a value
+            does not fit.
+    """
+    path = Path(path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise HyperBridgeError(f"{path}: recipe cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise HyperBridgeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise HyperBridgeError(f"{path}: a recipe is a mapping of keys, found {type(data).__name__}")
+    for override in overrides or []:
+        _override(data, override)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise HyperBridgeError(f"{path}: {_explain(error, model)}") from None
+
+
+def resolve_path(value: str) -> str:
+    """A `hyperbridge:` path as a real one; anything else (a path, a Hub id) as it is."""
+    if value.startswith(PACKAGE_PREFIX):
+        return str(files("hyperbridge").joinpath(value.removeprefix(PACKAGE_PREFIX)))
+    return value
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, equals, raw = override.partition("=")
+    if not equals or not key:
+        raise HyperBridgeError(f"--set {override!r}: write key=value, for example training.epochs=5")
+    *parents, last = key.split(".")
+    section = data
+    for parent in parents:
+        section = section.setdefault(parent, {})
+        if not isinstance(section, dict):
+            raise HyperBridgeError(f"--set {override!r}: '{parent}' is not a section")
+    try:
+        section[last] = yaml.safe_load(raw)
+    except yaml.YAMLError:
+        raise HyperBridgeError(f"--set {override!r}: the value is not YAML") from None
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+    first = error.errors(include_url=False)[0]
+    location = [str(part) for part in first["loc"]]
+    key = ".".join(location)
+    if first["type"] == "extra_forbidden":
+        return f"unknown key '{key}'; {nearest(location[-1], _fields_at(model, location[:-1]))}"
+    if first["type"] == "missing":
+        return f"key '{key}' is missing"
+    return f"{f'{key}: ' if key else ''}{first['msg'].removeprefix('Value error, ')} (found {str(first['input'])[:80]!r})"
+
+
+def _fields_at(model: type[BaseModel], location: list[str]) -> list[str]:
+    """The valid keys of a nested section; a mapping's own keys (register names) are passed over."""
+    for part in location:
+        field = model.model_fields.get(part)
+        if field is None:
+            continue
+        inner = getattr(field.annotation, "__args__", (field.annotation,))[-1]
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return list(model.model_fields)
