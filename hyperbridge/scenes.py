@@ -160,7 +160,7 @@ class Scene(_Record):
         if self._seams():
             data["hyperlexeme"] = self.hyperlexeme
         for key, value in self._meaning_fields():
-            _place(data, key, float(value) if key == "tension" else value)
+            _place(data, key, self.tension if key == "tension" else value)
         return Scene.model_validate(data)
 
     def _seams(self) -> tuple[str, ...]:
@@ -251,9 +251,7 @@ def _unescape(raw: str) -> str:
     stripped = raw.rstrip()
     if stripped.endswith("\\") and len(stripped) < len(raw) and _odd_backslashes(stripped):
         stripped += raw[len(stripped)]
-    return _ESCAPED.sub(
-        lambda m: chr(int(m[1], 16)) if m[1] else {"n": "\n", "r": "\r"}.get(m[2], m[2]), stripped
-    )
+    return _ESCAPED.sub(lambda m: chr(int(m[1], 16)) if m[1] else {"n": "\n", "r": "\r"}.get(m[2], m[2]), stripped)
 
 
 def _odd_backslashes(text: str) -> bool:

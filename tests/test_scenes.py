@@ -21,7 +21,9 @@ CONTRACT = (
     '"span":{"source":"poetry_17.txt","start":1042,"end":1107},"next":["..."],"parent":"..."}'
 )
 
-text = st.text(max_size=12) | st.sampled_from(["a;b", "в,г", "x+y", "\\", "\\n", " край ", "k=v", "<|im_end|>", "\n", "e\u2028"])
+text = st.text(max_size=12) | st.sampled_from(
+    ["a;b", "в,г", "x+y", "\\", "\\n", " край ", "k=v", "<|im_end|>", "\n", "e\u2028"]
+)
 name = text.filter(bool)
 maybe = st.none() | text
 json_value = st.recursive(
@@ -37,12 +39,21 @@ def scene_objects(draw: st.DrawFn) -> dict:
     optional = {
         "vector": st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=4),
         "meta": st.fixed_dictionaries(
-            {}, optional={"Δ": maybe, "register": maybe, "emotion": maybe, "arch": maybe, "symbol": maybe, "x-мой": json_value}
+            {},
+            optional={
+                "Δ": maybe,
+                "register": maybe,
+                "emotion": maybe,
+                "arch": maybe,
+                "symbol": maybe,
+                "x-мой": json_value,
+            },
         ),
         "registers": st.fixed_dictionaries({}, optional={"primary": maybe, "secondary": st.lists(text, max_size=3)}),
         "tension": st.none() | st.floats(0, 1),
         "components": st.fixed_dictionaries(
-            {}, optional={"agent": maybe, "act": maybe, "field": maybe, "tone": maybe, "meta": st.lists(text, max_size=3)}
+            {},
+            optional={"agent": maybe, "act": maybe, "field": maybe, "tone": maybe, "meta": st.lists(text, max_size=3)},
         ),
         "mode": maybe,
         "context": maybe,
@@ -127,7 +138,9 @@ def test_a_bad_prompt_says_what_is_wrong(prompt: str, message: str) -> None:
 def test_a_bad_line_is_named_and_the_good_lines_go_on(tmp_path) -> None:
     path = tmp_path / "сцены.jsonl"
     path.write_bytes(
-        '\ufeff{"scene":"жар"}\r\n\n{"scene":\n{"scene":"тень","tension":7}\n{}\n'.encode() + b"\xff\xfe\n" + '{"scene":"дар"}'.encode()
+        '\ufeff{"scene":"жар"}\r\n\n{"scene":\n{"scene":"тень","tension":7}\n{}\n'.encode()
+        + b"\xff\xfe\n"
+        + '{"scene":"дар"}'.encode()
     )
     bad: list = []
     assert [s.scene for s in read_jsonl(path, Scene, on_bad=bad.append)] == ["жар", "дар"]
@@ -157,5 +170,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path) -> None:
 
 
 def test_an_expression_survives_json() -> None:
-    line = '{"scene":"Δ17","text_human":"Он стоял.","components":{"agent":"тело","meta":["порог"]},"text_alt":"🜂⟁ шаг","style":"поэтический","target":"человек"}'
+    line = (
+        '{"scene":"Δ17","text_human":"Он стоял.","components":{"agent":"тело","meta":["порог"]},'
+        '"text_alt":"🜂⟁ шаг","style":"поэтический","target":"человек"}'
+    )
     assert json.loads(Expression.model_validate_json(line).to_json()) == json.loads(line)

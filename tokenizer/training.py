@@ -18,7 +18,21 @@ PAD = "<|endoftext|>"
 START = "<|im_start|>"
 END = "<|im_end|>"
 ROLES = ("system", "user", "assistant")
-SCENE_KEYS = ("hyperlexeme", "Δ", "agent", "act", "field", "tone", "meta", "emotion", "arch", "symbol", "mode", "context", "tension")
+SCENE_KEYS = (
+    "hyperlexeme",
+    "Δ",
+    "agent",
+    "act",
+    "field",
+    "tone",
+    "meta",
+    "emotion",
+    "arch",
+    "symbol",
+    "mode",
+    "context",
+    "tension",
+)
 
 # Line ends; words with their space; single digits; runs of marks; other space.
 _WORDS = r"\n| ?[\p{L}\p{M}]+| ?\p{N}| ?[^\s\p{L}\p{M}\p{N}]+|[^\S\n]+"
@@ -26,7 +40,8 @@ _WORDS = r"\n| ?[\p{L}\p{M}]+| ?\p{N}| ?[^\s\p{L}\p{M}\p{N}]+|[^\S\n]+"
 CHAT_TEMPLATE = (
     "{%- for message in messages %}"
     "{%- if message.role == 'assistant' %}"
-    "{{- '<|im_start|>assistant\\n' }}{% generation %}{{- message.content + '<|im_end|>' }}{% endgeneration %}{{- '\\n' }}"
+    "{{- '<|im_start|>assistant\\n' }}"
+    "{% generation %}{{- message.content + '<|im_end|>' }}{% endgeneration %}{{- '\\n' }}"
     "{%- else %}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{%- endif %}"
     "{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"

@@ -13,7 +13,7 @@ def parse_arguments(description: str, arguments: list[str] | None = None) -> arg
     """The options every training module shares: `config`, `set` (list of overrides), `resume`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--config", required=True, metavar="RECIPE", help="recipe file (YAML)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a recipe key; repeatable")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a recipe key")
     parser.add_argument("--resume", action="store_true", help="continue an unfinished run from its last checkpoint")
     return parser.parse_args(arguments)
 

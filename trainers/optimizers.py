@@ -19,7 +19,8 @@ class MuonAdamW(torch.optim.Optimizer):
 
     def __init__(self, model: nn.Module, *, lr: float, weight_decay: float) -> None:
         embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-        hidden, rest = [], []
+        hidden: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
         for parameter in model.parameters():
             (hidden if parameter.ndim == 2 and id(parameter) not in embeddings else rest).append(parameter)
         self._parts: tuple[torch.optim.Optimizer, ...] = (
@@ -29,7 +30,7 @@ class MuonAdamW(torch.optim.Optimizer):
         super().__init__([group for part in self._parts for group in part.param_groups], {})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         loss = closure() if closure is not None else None
         for part in self._parts:
             part.step()

@@ -39,7 +39,7 @@ class PackedBlocks(Dataset[dict[str, torch.Tensor]]):
         is_chat = (np.arange(total) >= chats_from) & (draw < chat_share) & (len(chats) >= block_size)
         self._blocks = (_cut(texts, block_size), _cut(chats, block_size))
         self._kind = is_chat.astype(np.int8)
-        self._index = np.empty(total, dtype=np.int64)
+        self._index: np.ndarray = np.empty(total, dtype=np.int64)
         for kind, blocks in enumerate(self._blocks):
             wanted = np.flatnonzero(self._kind == kind)
             self._index[wanted] = _shuffled_rounds(len(blocks), len(wanted), seed + kind)

@@ -15,17 +15,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hyperbridge.tokenizer.training import train_tokenizer
+from hyperbridge.trainers.launch import parse_arguments, run_main
+from hyperbridge.trainers.recipe import PretrainingTexts, PretrainRecipe, TokenizerSection, load_recipe
+
 from hyperbridge.corpus.cleaning import clean
 from hyperbridge.corpus.documents import read_documents
 from hyperbridge.corpus.splits import split_of
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.formulas import load_formulas
 from hyperbridge.jsonl import read_jsonl
+from hyperbridge.modeling.base import resolve_path
 from hyperbridge.modeling.chat import messages
 from hyperbridge.scenes import Expression
-from hyperbridge.tokenizer.training import train_tokenizer
-from hyperbridge.trainers.launch import parse_arguments, run_main
-from hyperbridge.trainers.recipe import PretrainRecipe, PretrainingTexts, TokenizerSection, load_recipe, resolve_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,16 +84,19 @@ def _new_tokenizer(recipe: PretrainRecipe) -> PreTrainedTokenizerBase:
 
 def _trainer(recipe: PretrainRecipe, tokenizer: PreTrainedTokenizerBase, output: Path) -> Trainer:
     import torch
-    from transformers import Trainer, TrainingArguments, get_wsd_schedule
-
     from hyperbridge.trainers.optimizers import MuonAdamW
+    from transformers import Trainer, TrainingArguments, get_wsd_schedule
 
     schedule = recipe.schedule
     model = _new_model(recipe, tokenizer)
     total_steps = schedule.warmup_steps + schedule.stable_steps + schedule.decay_steps
     optimizer = MuonAdamW(model, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
     rate = get_wsd_schedule(
-        optimizer, schedule.warmup_steps, schedule.decay_steps, num_stable_steps=schedule.stable_steps, decay_type="linear"
+        optimizer,
+        schedule.warmup_steps,
+        schedule.decay_steps,
+        num_stable_steps=schedule.stable_steps,
+        decay_type="linear",
     )
     arguments = TrainingArguments(
         output_dir=str(output / "checkpoints"),
@@ -144,7 +149,6 @@ def _text_stream(texts: PretrainingTexts, tokenizer: PreTrainedTokenizerBase) ->
 def _chat_stream(texts: PretrainingTexts, tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
     """Scene -> passage chats, training sources only, in a shuffled order."""
     import numpy as np
-
     from hyperbridge.trainers.packing import token_stream
 
     if texts.chats is None:

@@ -14,8 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hyperbridge.errors import HyperBridgeError, nearest
+from hyperbridge.modeling.base import Base, Dtype
 
-PACKAGE_PREFIX = "hyperbridge:"
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -25,14 +25,17 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class BaseModelConfig(_Section):
-    """The frozen base: a Hub id (with a revision) or a folder."""
+class BaseSection(_Section):
+    """The frozen base: a Hub id (with a revision) or a folder, and how to hold it in memory."""
 
     model: str
     revision: str | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     gguf_file: str | None = None
+    dtype: Dtype = "float32"
     load_in_4bit: bool = False
+
+    def base(self) -> Base:
+        return Base(model=self.model, revision=self.revision, gguf_file=self.gguf_file)
 
 
 class LoraSection(_Section):
@@ -80,7 +83,7 @@ class TrainingSection(_Section):
 class RegisterRecipe(_Section):
     """Registers to train on one base: `recipes/<base>/registers.yaml`."""
 
-    base: BaseModelConfig
+    base: BaseSection
     data: DataSection
     registers: dict[str, RegisterConfig] = Field(min_length=1)
     lora: LoraSection = LoraSection()
@@ -159,13 +162,13 @@ Recipe = TypeVar("Recipe", bound=_Section)
 
 
 def load_recipe(path: str | Path, model: type[Recipe], overrides: list[str] | None = None) -> Recipe:
-    """Read a recipe file and apply `key.sub=value` overrides (values are YAML).
+    """Read a recipe file, or a shipped recipe by name (`nano-ru/registers`), and apply `key.sub=value` overrides.
 
     Raises:
         HyperBridgeError: the file is missing or not YAML, a key is unknown (with the nearest valid one), or a value
             does not fit.
     """
-    path = Path(path)
+    path = _find(Path(path))
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -182,11 +185,10 @@ def load_recipe(path: str | Path, model: type[Recipe], overrides: list[str] | No
         raise HyperBridgeError(f"{path}: {_explain(error, model)}") from None
 
 
-def resolve_path(value: str) -> str:
-    """A `hyperbridge:` path as a real one; anything else (a path, a Hub id) as it is."""
-    if value.startswith(PACKAGE_PREFIX):
-        return str(files("hyperbridge").joinpath(value.removeprefix(PACKAGE_PREFIX)))
-    return value
+def _find(path: Path) -> Path:
+    """The file itself, or the shipped recipe of that name."""
+    shipped = Path(str(files("hyperbridge.recipes"))) / path.with_suffix(".yaml")
+    return shipped if not path.exists() and not path.is_absolute() and shipped.is_file() else path
 
 
 def _override(data: dict[str, Any], override: str) -> None:
@@ -213,7 +215,9 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
         return f"unknown key '{key}'; {nearest(location[-1], _fields_at(model, location[:-1]))}"
     if first["type"] == "missing":
         return f"key '{key}' is missing"
-    return f"{f'{key}: ' if key else ''}{first['msg'].removeprefix('Value error, ')} (found {str(first['input'])[:80]!r})"
+    return (
+        f"{f'{key}: ' if key else ''}{first['msg'].removeprefix('Value error, ')} (found {str(first['input'])[:80]!r})"
+    )
 
 
 def _fields_at(model: type[BaseModel], location: list[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Documents -> passages -> scenes -> expressions, one stage a file, each a function from iterator to iterator."""

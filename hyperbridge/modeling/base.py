@@ -1,0 +1,185 @@
+"""The frozen base: where it is loaded from, and the identity its registers are tied to.
+
+A base is a Hub id (pinned to a commit) or a folder (pinned to the SHA-256 of its weight files). A register remembers
+the identity it was trained on, and loading compares the two: LoRA weights fit any model of equal shape, so nothing
+else would notice the wrong base. Hashing a folder reads its weights once, about 1 s per GB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from hyperbridge.errors import HyperBridgeError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+PACKAGE_PREFIX = "hyperbridge:"
+WEIGHT_PATTERNS = ("*.safetensors", "*.gguf")
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+class Base(BaseModel):
+    """A base as a recipe names it, and (once loaded) as it was found.
+
+    `revision` is a branch, tag or commit of a Hub id; `sha256` the digest of a local folder's weight files.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    revision: str | None = None
+    sha256: str | None = None
+    gguf_file: str | None = None
+
+    def path(self) -> str:
+        """The Hub id, or the folder with `hyperbridge:` resolved to the installed package."""
+        return resolve_path(self.model)
+
+    def located(self) -> Base:
+        """This base with its identity filled in: a commit for a Hub id, a digest for a folder.
+
+        Raises:
+            HyperBridgeError: a folder without safetensors or GGUF weights, or a Hub id that cannot be reached.
+        """
+        folder = Path(self.path())
+        if folder.is_dir():
+            return self.model_copy(update={"sha256": weights_digest(folder), "revision": None})
+        if self.model.startswith((PACKAGE_PREFIX, ".", "/")):
+            raise HyperBridgeError(f"{self.model}: no such base; a base is a folder with config.json or a Hub id")
+        return self.model_copy(update={"revision": _commit_of(self.model, self.revision)})
+
+    def differs_from(self, trained_on: Base) -> str | None:
+        """Why a register trained on `trained_on` does not belong on this base; None where it does."""
+        if self.sha256 and trained_on.sha256:
+            if self.sha256 != trained_on.sha256:
+                return f"weights {self.sha256[:12]}… instead of {trained_on.sha256[:12]}… ({trained_on.model})"
+            return None
+        if self.model != trained_on.model or self.revision != trained_on.revision:
+            return f"{_named(self)} instead of {_named(trained_on)}"
+        return None
+
+
+def load_base(
+    base: Base, *, dtype: Dtype = "float32", load_in_4bit: bool = False, device: str | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a base's model (in evaluation mode) and tokenizer; never code, never pickles.
+
+    Args:
+        base: what to load.
+        dtype: of the weights, and of the matrix products of a 4-bit base.
+        load_in_4bit: quantize to NF4 with double quantization while loading (bitsandbytes).
+        device: `cpu`, `cuda:0`, ...; None takes the accelerator where there is one.
+
+    Raises:
+        HyperBridgeError: the base is missing, is not safetensors (or GGUF), or has no usable chat template.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    options: dict[str, Any] = {"revision": base.revision} if base.revision else {}
+    if base.gguf_file:
+        options["gguf_file"] = base.gguf_file
+    torch_dtype = getattr(torch, dtype)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base.path(), **options)
+        model = AutoModelForCausalLM.from_pretrained(
+            base.path(),
+            dtype=torch_dtype,
+            use_safetensors=None if base.gguf_file else True,
+            device_map={"": device or default_device()},
+            quantization_config=_nf4(torch_dtype) if load_in_4bit else None,
+            **options,
+        )
+    except (OSError, ValueError) as error:
+        raise HyperBridgeError(f"base {base.model}: cannot be loaded: {' '.join(str(error).split())[:300]}") from None
+    _check_tokenizer(base, tokenizer)
+    return model.eval(), tokenizer
+
+
+def default_device() -> str:
+    """The current accelerator, or the CPU; under `accelerate launch`, this process's own."""
+    import torch
+
+    if not torch.accelerator.is_available():
+        return "cpu"
+    return f"{torch.accelerator.current_accelerator()}:{torch.accelerator.current_device_index()}"
+
+
+def weights_digest(folder: Path) -> str:
+    """SHA-256 over the weight files of a folder, in name order."""
+    found = sorted(path for pattern in WEIGHT_PATTERNS for path in folder.glob(pattern))
+    if not found:
+        raise HyperBridgeError(f"{folder}: no safetensors or GGUF weights here; only those are loaded")
+    digest = hashlib.sha256()
+    for path in found:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def resolve_path(value: str) -> str:
+    """A `hyperbridge:` path as a real one; anything else (a path, a Hub id) as it is."""
+    if value.startswith(PACKAGE_PREFIX):
+        return str(files("hyperbridge").joinpath(value.removeprefix(PACKAGE_PREFIX)))
+    return value
+
+
+def _commit_of(model: str, revision: str | None) -> str:
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError, HTTPError
+
+    try:
+        return str(HfApi().model_info(model, revision=revision).sha)
+    except HFValidationError:
+        raise HyperBridgeError(f"{model}: no such folder, and not a Hub id (owner/name)") from None
+    except (HTTPError, OSError) as error:
+        cached = try_to_load_from_cache(model, "config.json", revision=revision)
+        if isinstance(cached, str):
+            return Path(cached).parent.name
+        raise HyperBridgeError(
+            f"{model}: not a folder, and the Hub does not give it: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def _nf4(compute_dtype: Any) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError:
+        raise HyperBridgeError("load_in_4bit needs bitsandbytes: pip install 'hyperbridge[qlora]'") from None
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute_dtype,
+        bnb_4bit_quant_storage=compute_dtype,
+    )
+
+
+def _check_tokenizer(base: Base, tokenizer: PreTrainedTokenizerBase) -> None:
+    if not tokenizer.chat_template:
+        raise HyperBridgeError(f"base {base.model}: its tokenizer has no chat template, which the scene prompt needs")
+    if tokenizer.eos_token_id is None:
+        raise HyperBridgeError(f"base {base.model}: its tokenizer has no EOS token, so no register could learn to stop")
+    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+        tokenizer.pad_token = _spare_token(tokenizer, base)
+
+
+def _spare_token(tokenizer: PreTrainedTokenizerBase, base: Base) -> str:
+    """A pad token that is not EOS: with the two equal, padding would mask the end of every expression."""
+    for token in ("<|endoftext|>", "<|finetune_right_pad_id|>", "<pad>", "[PAD]", "<unk>", "[UNK]"):
+        token_id = tokenizer.convert_tokens_to_ids(token)
+        if token_id not in (None, tokenizer.unk_token_id, tokenizer.eos_token_id) or token == tokenizer.unk_token:
+            return token
+    raise HyperBridgeError(f"base {base.model}: no token can pad besides EOS; give its tokenizer a pad_token")
+
+
+def _named(base: Base) -> str:
+    return f"{base.model}@{(base.revision or base.sha256 or 'unpinned')[:12]}"
