@@ -8,8 +8,11 @@ symbols are single tokens; chat control tokens are the only special ones. Cost: 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+
+from hyperbridge.errors import HyperBridgeError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -64,6 +67,9 @@ def train_tokenizer(
         delta_codes: Δ-codes to be single tokens; `Δ41` does not match inside `Δ412`.
         symbols: symbols to be single tokens wherever they stand.
         alphabet_size: most frequent characters that get ids; rarer ones are spelled in bytes.
+
+    Raises:
+        HyperBridgeError: `vocab_size` is too small for the fixed tokens and the alphabet, or the texts too few for it.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, pre_tokenizers
     from tokenizers.models import BPE
@@ -79,13 +85,16 @@ def train_tokenizer(
     ]
     control = [PAD, START, END]
     bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
+    fixed = len(control) + len(bytes_) + len(added)
 
+    # A symbol never reaches the BPE model, so nothing may be learned from it: it would take a second id.
+    symbol = re.compile("|".join(map(re.escape, symbols)) or "(?!)")
     learned = Tokenizer(BPE())
     learned.pre_tokenizer = words
     learned.train_from_iterator(
-        texts,
+        (symbol.sub("\n", text) for text in texts),
         BpeTrainer(
-            vocab_size=vocab_size - len(control) - len(bytes_) - len(added),
+            vocab_size=max(0, vocab_size - fixed),
             limit_alphabet=alphabet_size,
             initial_alphabet=list("+=;Δ"),
             show_progress=False,
@@ -99,6 +108,11 @@ def train_tokenizer(
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens(control)
     tokenizer.add_tokens(added)
+    if tokenizer.get_vocab_size() != vocab_size:
+        raise HyperBridgeError(
+            f"a tokenizer of {vocab_size} ids cannot be made: {fixed} are fixed, and alphabet and merges of these texts "
+            f"make it {tokenizer.get_vocab_size()}; change tokenizer.vocab_size or add texts"
+        )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,

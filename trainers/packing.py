@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from hyperbridge.errors import HyperBridgeError
+
 
 def token_stream(encoded: Iterable[list[int]], separator: int | None = None) -> np.ndarray:
     """Concatenate id lists into one uint16 array, each followed by `separator` where one is given."""
@@ -22,7 +24,11 @@ def token_stream(encoded: Iterable[list[int]], separator: int | None = None) -> 
 
 
 class PackedBlocks(Dataset[dict[str, torch.Tensor]]):
-    """`total` blocks; item i is `input_ids` and `labels`: (block_size,) int64."""
+    """`total` blocks; item i is `input_ids` and `labels`: (block_size,) int64.
+
+    Raises:
+        HyperBridgeError: the texts do not fill one block.
+    """
 
     def __init__(
         self,
@@ -35,6 +41,8 @@ class PackedBlocks(Dataset[dict[str, torch.Tensor]]):
         chat_share: float,
         seed: int,
     ) -> None:
+        if len(texts) < block_size:
+            raise HyperBridgeError(f"the texts are {len(texts)} tokens, less than one block of {block_size}; add texts")
         draw = np.random.default_rng(seed).random(total)
         is_chat = (np.arange(total) >= chats_from) & (draw < chat_share) & (len(chats) >= block_size)
         self._blocks = (_cut(texts, block_size), _cut(chats, block_size))

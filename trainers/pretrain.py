@@ -24,7 +24,7 @@ from hyperbridge.corpus.documents import read_documents
 from hyperbridge.corpus.splits import split_of
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.formulas import load_formulas
-from hyperbridge.jsonl import read_jsonl
+from hyperbridge.jsonl import atomic_writer, read_jsonl
 from hyperbridge.modeling.base import resolve_path
 from hyperbridge.modeling.chat import messages
 from hyperbridge.scenes import Expression
@@ -58,7 +58,7 @@ def pretrain(recipe: PretrainRecipe, *, resume: bool = False) -> Path:
     trainer = _trainer(recipe, tokenizer, output)
     trainer.train(resume_from_checkpoint=checkpoint)
     if trainer.is_world_process_zero():
-        _save_base(trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False), tokenizer, output)
+        _save_base(trainer, tokenizer, recipe, output)
     return output
 
 
@@ -187,14 +187,23 @@ def _last_checkpoint(output: Path) -> str:
     return found
 
 
-def _save_base(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, output: Path) -> None:
+def _save_base(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, recipe: PretrainRecipe, output: Path) -> None:
+    """Write the base in bfloat16, and beside it what it was trained on; the weights come last."""
     import torch
 
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+    schedule = recipe.schedule
+    batch = schedule.micro_batch_size * schedule.gradient_accumulation_steps * trainer.args.world_size
+    trained = {
+        "parameters": model.num_parameters(),
+        "tokens": trainer.state.global_step * batch * schedule.block_size,
+        "recipe": recipe.model_dump(exclude={"output_dir": True, "texts": {"inputs", "chats"}}),
+    }
+    with atomic_writer(output / "pretraining.json") as file:
+        json.dump(trained, file, ensure_ascii=False, indent=2)
+    tokenizer.save_pretrained(output)
     model.config.use_cache = True
     model.to(torch.bfloat16).save_pretrained(output)
-    tokenizer.save_pretrained(output)
-    history = {"parameters": model.num_parameters()}
-    (output / "pretraining.json").write_text(json.dumps(history, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from hyperbridge.errors import HyperBridgeError, nearest
 from hyperbridge.modeling.base import Base, Dtype
+from hyperbridge.modeling.bridge import BASE_VOICE
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
@@ -100,6 +101,8 @@ class RegisterRecipe(_Section):
         for name in self.registers:
             if not name.isidentifier():
                 raise ValueError(f"register name {name!r} must be a word of letters, digits and _")
+        if BASE_VOICE in self.registers:
+            raise ValueError(f"register name {BASE_VOICE!r} is the bare base's own")
         return self
 
 
@@ -116,7 +119,7 @@ class ArchitectureSection(_Section):
 
 
 class TokenizerSection(_Section):
-    vocab_size: Positive = 8192
+    vocab_size: Annotated[int, Field(gt=0, le=65536)] = 8192  # a token is kept in two bytes
     formulas: str | None = None
     symbols: str = ""
 
@@ -208,7 +211,9 @@ def _override(data: dict[str, Any], override: str) -> None:
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    # A mistyped key is both unknown and missing; the unknown one says what to correct.
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     location = [str(part) for part in first["loc"]]
     key = ".".join(location)
     if first["type"] == "extra_forbidden":

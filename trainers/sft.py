@@ -118,8 +118,8 @@ def _train_one(
     staging = Path(trainer.args.output_dir) / "adapter"
     if _is_main_process():
         model.save_pretrained(staging, safe_serialization=True)
-    metrics = trainer.evaluate() if validation.rows else {}
     model.unload()
+    metrics: dict[str, float] = next((log for log in reversed(trainer.state.log_history) if "eval_loss" in log), {})
     held_out = f", held-out {metrics['eval_loss']:.3f}" if metrics else ""
     report(f"{name}: loss {result.training_loss:.3f}{held_out}")
     return {
@@ -141,7 +141,9 @@ def _trainer(
     validation: Prepared,
 ) -> SFTTrainer:
     from datasets import Dataset
+    from hyperbridge.trainers.progress import RegisterProgress
     from peft import LoraConfig, get_peft_model
+    from transformers import PrinterCallback, ProgressCallback
     from trl import SFTTrainer
 
     lora = recipe.lora
@@ -153,13 +155,17 @@ def _trainer(
         task_type="CAUSAL_LM",
     )
     watched: Dataset | None = Dataset.from_list(validation.rows) if validation.rows else None
-    return SFTTrainer(
+    trainer = SFTTrainer(
         model=get_peft_model(base, config, adapter_name=name),
         args=_arguments(recipe, name, watched=watched is not None),
         train_dataset=Dataset.from_list(train.rows),
         eval_dataset=watched,
         processing_class=tokenizer,
+        callbacks=[RegisterProgress(name)],
     )
+    for callback in (ProgressCallback, PrinterCallback):
+        trainer.remove_callback(callback)
+    return trainer
 
 
 def _arguments(recipe: RegisterRecipe, name: str, *, watched: bool) -> SFTConfig:
