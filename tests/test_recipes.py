@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
+from hyperbridge.trainers.recipe import PretrainRecipe, RegisterRecipe, load_recipe
 
 from hyperbridge.modeling.base import resolve_path
-from hyperbridge.trainers.recipe import PretrainRecipe, RegisterRecipe, load_recipe
 
 ROOT = Path(__file__).parents[1] / "recipes"
 SHIPPED = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("*/*.yaml"))
@@ -30,8 +31,7 @@ def test_a_recipe_loads_under_its_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_opens_with_its_command(name: str) -> None:
-    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    opening = [line for line in lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]]
+    opening = takewhile(lambda line: line.startswith("#"), (ROOT / name).read_text(encoding="utf-8").splitlines())
     assert any("accelerate launch" in line and f"recipes/{name}" in line for line in opening)
 
 

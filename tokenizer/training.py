@@ -110,8 +110,8 @@ def train_tokenizer(
     tokenizer.add_tokens(added)
     if tokenizer.get_vocab_size() != vocab_size:
         raise HyperBridgeError(
-            f"a tokenizer of {vocab_size} ids cannot be made: {fixed} are fixed, and alphabet and merges of these texts "
-            f"make it {tokenizer.get_vocab_size()}; change tokenizer.vocab_size or add texts"
+            f"a tokenizer of {vocab_size} ids cannot be made: {fixed} are fixed, and the alphabet and merges of these "
+            f"texts make it {tokenizer.get_vocab_size()}; change tokenizer.vocab_size or add texts"
         )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

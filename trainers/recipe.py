@@ -190,8 +190,15 @@ def load_recipe(path: str | Path, model: type[Recipe], overrides: list[str] | No
 
 def _find(path: Path) -> Path:
     """The file itself, or the shipped recipe of that name."""
-    shipped = Path(str(files("hyperbridge.recipes"))) / path.with_suffix(".yaml")
-    return shipped if not path.exists() and not path.is_absolute() and shipped.is_file() else path
+    if path.exists():
+        return path
+    root = Path(str(files("hyperbridge.recipes")))
+    shipped = {found.relative_to(root).with_suffix("").as_posix(): found for found in sorted(root.glob("*/*.yaml"))}
+    recipes = {name: found for name, found in shipped.items() if not name.startswith("accelerate/")}
+    name = path.with_suffix("").as_posix()
+    if name not in recipes:
+        raise HyperBridgeError(f"{path}: no such recipe file, nor a shipped recipe; {nearest(name, recipes)}")
+    return recipes[name]
 
 
 def _override(data: dict[str, Any], override: str) -> None:

@@ -15,6 +15,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from hyperbridge.modeling.bundle import (
     REGISTERS,
     BundleConfig,
     RegisterCard,
+    load_register_card,
     save_config,
     save_register_card,
 )
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], None]
 CHECKPOINTS = "checkpoints"
+LOGS = "logs"
 
 
 def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Report = print) -> Path:
@@ -52,19 +55,21 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
         report: receives one line of plain text per event.
 
     Raises:
-        HyperBridgeError: the run is finished or unfinished against what `resume` says, data are missing or bad, or
-            the base cannot be loaded.
+        HyperBridgeError: the run is finished or unfinished against what `resume` says, data are missing or bad, the
+            base cannot be loaded, or the logger is not installed.
     """
     from transformers import set_seed
 
     output = Path(recipe.output_dir)
     _check_output(output, resume)
+    _check_logger(recipe.training.report_to)
     data = {name: _Split.load(recipe, register.style) for name, register in recipe.registers.items()}
     base = recipe.base.base().located()
     model, tokenizer = load_base(base, dtype=recipe.base.dtype, load_in_4bit=recipe.base.load_in_4bit)
     for name, register in recipe.registers.items():
         folder = output / REGISTERS / name
         if (folder / ADAPTER).exists():
+            load_register_card(folder, base)
             report(f"{name}: trained already, kept")
             continue
         set_seed(recipe.training.seed)
@@ -144,6 +149,7 @@ def _trainer(
     from hyperbridge.trainers.progress import RegisterProgress
     from peft import LoraConfig, get_peft_model
     from transformers import PrinterCallback, ProgressCallback
+    from transformers.integrations import TensorBoardCallback
     from trl import SFTTrainer
 
     lora = recipe.lora
@@ -165,6 +171,10 @@ def _trainer(
     )
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
+    logger = trainer.pop_callback(TensorBoardCallback)
+    if logger is not None:
+        logger.logging_dir = str(Path(recipe.output_dir) / LOGS / name)
+        trainer.add_callback(logger)
     return trainer
 
 
@@ -227,6 +237,11 @@ def _check_output(output: Path, resume: bool) -> None:
         raise HyperBridgeError(f"{output}: holds an unfinished run; continue it with --resume or remove it")
     if resume and not started:
         raise HyperBridgeError(f"{output}: nothing to resume; start without --resume")
+
+
+def _check_logger(name: str) -> None:
+    if name != "none" and find_spec(name) is None:
+        raise HyperBridgeError(f"training.report_to={name} needs {name}: pip install {name}")
 
 
 def _last_checkpoint(folder: Path) -> str | None:

@@ -99,7 +99,9 @@ def _print(matrix: RegisterMatrix, sections: list[Section]) -> None:
     console = Console()
     names = list(matrix.matrix)
     for section in sections:
-        voices = Table("scene", *names, title=section.title, title_justify="left", show_lines=True)
+        voices = Table(title=section.title, title_justify="left", show_lines=True)
+        for heading in ("scene", *names):
+            voices.add_column(heading, overflow="fold")
         for scene in section.scenes:
             head = scene.prompt.split(";")[0]
             voices.add_row(Text(head, style="bold"), *(Text(scene.voices[name]) for name in names))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
-
 from hyperbridge.trainers.optimizers import MuonAdamW
+from torch import nn
 
 
 def toy() -> nn.Module:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hyperbridge.trainers.recipe import PretrainRecipe, RegisterRecipe, load_recipe
 
 from hyperbridge import HyperBridgeError
-from hyperbridge.trainers.recipe import PretrainRecipe, RegisterRecipe, load_recipe
 
 RECIPE = """
 output_dir: runs/test
