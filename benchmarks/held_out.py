@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from hyperbridge.trainers.pretrain import is_held_out, training_texts
-from hyperbridge.trainers.recipe import PretrainingTexts
-
 from benchmarks.overlap import ALREADY_READ, shares_in_training
 from hyperbridge.corpus.cleaning import clean
 from hyperbridge.corpus.documents import read_documents
 from hyperbridge.errors import HyperBridgeError
+from hyperbridge.trainers.pretrain import is_held_out, training_texts
+from hyperbridge.trainers.recipe import PretrainingTexts
 
 NEW_WORKS = "new works"
 NEW_AUTHORS = "new authors"

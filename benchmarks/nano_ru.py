@@ -20,16 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hyperbridge.trainers.launch import run_main
-from hyperbridge.trainers.pretrain import training_texts
-from hyperbridge.trainers.recipe import PretrainingTexts, PretrainRecipe, load_recipe
-
 from benchmarks.contenders import SMOLLM2_INSTALL, Contender, nano_ru, ngram, smollm2, smollm2_folder
 from benchmarks.held_out import Group, HeldOut, find_held_out
 from benchmarks.rublimp import MinimalPair, accuracy, read_pairs
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.evaluation.report import machine
 from hyperbridge.jsonl import atomic_writer
+from hyperbridge.trainers.launch import run_main
+from hyperbridge.trainers.pretrain import training_texts
+from hyperbridge.trainers.recipe import PretrainingTexts, PretrainRecipe, load_recipe
 
 
 @dataclass(frozen=True, slots=True)

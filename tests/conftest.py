@@ -60,10 +60,9 @@ def core() -> Path:
 @pytest.fixture(scope="session")
 def tiny_tokenizer(core: Path) -> Any:
     """900 ids, learned from the core corpus's training texts."""
-    from hyperbridge.tokenizer.training import train_tokenizer
-
     from hyperbridge.jsonl import read_jsonl
     from hyperbridge.scenes import Expression
+    from hyperbridge.tokenizer.training import train_tokenizer
 
     texts = [record.text_human for record in read_jsonl(core / "train.jsonl", Expression, strict=True)]
     return train_tokenizer(texts, vocab_size=900, delta_codes=["Δ4", "Δ41"], symbols=["⟁", "🜂"])
@@ -83,6 +82,7 @@ def save_tiny_base(folder: Path, tokenizer: Any, *, seed: int, hidden_size: int 
         num_key_value_heads=1,
         head_dim=16,
         max_position_embeddings=512,
+        initializer_range=0.1,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -91,6 +91,11 @@ def save_tiny_base(folder: Path, tokenizer: Any, *, seed: int, hidden_size: int 
     Qwen3ForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def save_base() -> Callable[..., Path]:
+    return save_tiny_base
 
 
 @pytest.fixture(scope="session")

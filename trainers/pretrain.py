@@ -15,10 +15,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hyperbridge.tokenizer.training import train_tokenizer
-from hyperbridge.trainers.launch import parse_arguments, run_main
-from hyperbridge.trainers.recipe import PretrainingTexts, PretrainRecipe, TokenizerSection, load_recipe
-
 from hyperbridge.corpus.cleaning import clean
 from hyperbridge.corpus.documents import read_documents
 from hyperbridge.corpus.splits import split_of
@@ -28,6 +24,9 @@ from hyperbridge.jsonl import atomic_writer, read_jsonl
 from hyperbridge.modeling.base import resolve_path
 from hyperbridge.modeling.chat import messages
 from hyperbridge.scenes import Expression
+from hyperbridge.tokenizer.training import train_tokenizer
+from hyperbridge.trainers.launch import parse_arguments, run_main
+from hyperbridge.trainers.recipe import PretrainingTexts, PretrainRecipe, TokenizerSection, load_recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,10 +37,12 @@ def pretrain(recipe: PretrainRecipe, *, resume: bool = False) -> Path:
     """Run a pretraining recipe; return the folder of the finished base.
 
     Raises:
-        HyperBridgeError: the folder is finished already, or there is nothing to resume.
+        HyperBridgeError: the folder is finished already, there is nothing to resume, or nothing to read.
     """
     from transformers import AutoTokenizer, set_seed
 
+    if not recipe.texts.inputs:
+        raise HyperBridgeError("texts.inputs is empty; name the folders to read: --set 'texts.inputs=[DIR]'")
     output = Path(recipe.output_dir)
     if (output / "model.safetensors").exists():
         raise HyperBridgeError(f"{output}: this base is finished; choose another output_dir")
@@ -84,8 +85,9 @@ def _new_tokenizer(recipe: PretrainRecipe) -> PreTrainedTokenizerBase:
 
 def _trainer(recipe: PretrainRecipe, tokenizer: PreTrainedTokenizerBase, output: Path) -> Trainer:
     import torch
-    from hyperbridge.trainers.optimizers import MuonAdamW
     from transformers import Trainer, TrainingArguments, get_wsd_schedule
+
+    from hyperbridge.trainers.optimizers import MuonAdamW
 
     schedule = recipe.schedule
     model = _new_model(recipe, tokenizer)
@@ -149,6 +151,7 @@ def _text_stream(texts: PretrainingTexts, tokenizer: PreTrainedTokenizerBase) ->
 def _chat_stream(texts: PretrainingTexts, tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
     """Scene -> passage chats, training sources only, in a shuffled order."""
     import numpy as np
+
     from hyperbridge.trainers.packing import token_stream
 
     if texts.chats is None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from hyperbridge.modeling.base import load_tokenizer
 from hyperbridge.trainers.preparation import IGNORED, load_pairs, of_style, prepare
 from hyperbridge.trainers.recipe import RegisterRecipe
-
-from hyperbridge.modeling.base import resolve_path
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,9 +24,8 @@ def preview_recipe(recipe: RegisterRecipe, *, rows: int) -> Iterator[Text]:
         HyperBridgeError: the data are missing or bad.
     """
     from rich.text import Text
-    from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(resolve_path(recipe.base.model), revision=recipe.base.revision)
+    tokenizer = load_tokenizer(recipe.base.base())
     pairs = load_pairs(recipe.data.train, recipe.data.scenes)
     for name, register in recipe.registers.items():
         prepared = prepare(

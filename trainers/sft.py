@@ -19,10 +19,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hyperbridge.trainers.launch import parse_arguments, run_main
-from hyperbridge.trainers.preparation import Pair, Prepared, load_pairs, of_style, prepare
-from hyperbridge.trainers.recipe import RegisterRecipe, load_recipe
-
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import atomic_writer
 from hyperbridge.modeling.base import load_base
@@ -36,6 +32,9 @@ from hyperbridge.modeling.bundle import (
     save_config,
     save_register_card,
 )
+from hyperbridge.trainers.launch import parse_arguments, run_main
+from hyperbridge.trainers.preparation import Pair, Prepared, load_pairs, of_style, prepare
+from hyperbridge.trainers.recipe import RegisterRecipe, load_recipe
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -146,11 +145,12 @@ def _trainer(
     validation: Prepared,
 ) -> SFTTrainer:
     from datasets import Dataset
-    from hyperbridge.trainers.progress import RegisterProgress
     from peft import LoraConfig, get_peft_model
     from transformers import PrinterCallback, ProgressCallback
     from transformers.integrations import TensorBoardCallback
     from trl import SFTTrainer
+
+    from hyperbridge.trainers.progress import RegisterProgress
 
     lora = recipe.lora
     config = LoraConfig(

@@ -8,6 +8,8 @@ else would notice the wrong base. Hashing a folder reads its weights once, about
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -57,12 +59,10 @@ class Base(BaseModel):
     def differs_from(self, trained_on: Base) -> str | None:
         """Why a register trained on `trained_on` does not belong on this base; None where it does."""
         if self.sha256 and trained_on.sha256:
-            if self.sha256 != trained_on.sha256:
-                return f"weights {self.sha256[:12]}… instead of {trained_on.sha256[:12]}… ({trained_on.model})"
-            return None
-        if self.model != trained_on.model or self.revision != trained_on.revision:
-            return f"{_named(self)} instead of {_named(trained_on)}"
-        return None
+            same = self.sha256 == trained_on.sha256
+        else:
+            same = (self.model, self.revision) == (trained_on.model, trained_on.revision)
+        return None if same else f"{_named(self)} instead of {_named(trained_on)}"
 
 
 def load_base(
@@ -77,29 +77,42 @@ def load_base(
         device: `cpu`, `cuda:0`, ...; None takes the accelerator where there is one.
 
     Raises:
-        HyperBridgeError: the base is missing, is not safetensors (or GGUF), or has no usable chat template.
+        HyperBridgeError: the base is missing or damaged, is not safetensors (or GGUF), or has no usable chat template.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    options: dict[str, Any] = {"revision": base.revision} if base.revision else {}
-    if base.gguf_file:
-        options["gguf_file"] = base.gguf_file
+    tokenizer = load_tokenizer(base)
     torch_dtype = getattr(torch, dtype)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base.path(), **options)
-        model = AutoModelForCausalLM.from_pretrained(
+    quantization = _nf4(torch_dtype) if load_in_4bit else None
+    with _loading(base):
+        model, found = AutoModelForCausalLM.from_pretrained(
             base.path(),
             dtype=torch_dtype,
             use_safetensors=None if base.gguf_file else True,
             device_map={"": device or default_device()},
-            quantization_config=_nf4(torch_dtype) if load_in_4bit else None,
-            **options,
+            quantization_config=quantization,
+            output_loading_info=True,
+            **_options(base),
         )
-    except (OSError, ValueError) as error:
-        raise HyperBridgeError(f"base {base.model}: cannot be loaded: {' '.join(str(error).split())[:300]}") from None
-    _check_tokenizer(base, tokenizer)
+    if found["missing_keys"]:
+        # transformers only warns, and fills the gap with random numbers.
+        raise HyperBridgeError(f"base {base.model}: its weights lack {min(found['missing_keys'])}")
     return model.eval(), tokenizer
+
+
+def load_tokenizer(base: Base) -> PreTrainedTokenizerBase:
+    """Load a base's tokenizer, with a pad token that is not EOS.
+
+    Raises:
+        HyperBridgeError: the base is missing, or its tokenizer has no chat template, EOS or possible padding.
+    """
+    from transformers import AutoTokenizer
+
+    with _loading(base):
+        tokenizer = AutoTokenizer.from_pretrained(base.path(), **_options(base))
+    _check_tokenizer(base, tokenizer)
+    return tokenizer
 
 
 def default_device() -> str:
@@ -161,6 +174,20 @@ def _nf4(compute_dtype: Any) -> Any:
         bnb_4bit_compute_dtype=compute_dtype,
         bnb_4bit_quant_storage=compute_dtype,
     )
+
+
+@contextmanager
+def _loading(base: Base) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise HyperBridgeError(f"base {base.model}: cannot be loaded: {' '.join(str(error).split())[:300]}") from None
+
+
+def _options(base: Base) -> dict[str, Any]:
+    return {key: value for key in ("revision", "gguf_file") if (value := getattr(base, key))}
 
 
 def _check_tokenizer(base: Base, tokenizer: PreTrainedTokenizerBase) -> None:

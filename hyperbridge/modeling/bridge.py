@@ -9,10 +9,11 @@ A register is a LoRA adapter of a bundle (see bundle.py); the base itself speaks
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from hyperbridge.errors import HyperBridgeError, nearest
 from hyperbridge.modeling.base import Base, Dtype, load_base
@@ -174,9 +175,11 @@ def as_scene(scene: Scene | str) -> Scene:
     if not scene.lstrip().startswith("{"):
         return Scene.from_prompt(scene)
     try:
-        return Scene.model_validate(json.loads(scene))
-    except ValueError as error:
-        raise HyperBridgeError(f"scene {scene[:60]!r}: not a scene's JSON: {str(error).splitlines()[0]}") from None
+        return Scene.model_validate_json(scene)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise HyperBridgeError(f"scene {scene[:60]!r}: {f'{key}: ' if key else ''}{first['msg']}") from None
 
 
 def _bundle_folder(name_or_path: str | Path, revision: str | None, registers: Iterable[str] | None) -> Path:

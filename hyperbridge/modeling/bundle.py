@@ -103,4 +103,5 @@ def _read(path: Path, model: type[_Config]) -> _Config:
         return model.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise HyperBridgeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        key = ".".join(map(str, first["loc"]))
+        raise HyperBridgeError(f"{path}: {f'{key}: ' if key else ''}{first['msg']}") from None

@@ -15,7 +15,7 @@ from hyperbridge.errors import HyperBridgeError, nearest
 from hyperbridge.modeling.bundle import ADAPTER
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
 
@@ -25,20 +25,35 @@ def attach_registers(base: PreTrainedModel, folders: dict[str, Path]) -> PeftMod
     Raises:
         HyperBridgeError: an adapter is not a LoRA, or its weights do not fit the base key for key.
     """
-    from peft import LoraConfig, PeftModel
+    from peft import PeftModel
 
     model: PeftModel | None = None
     for name, folder in folders.items():
-        config = LoraConfig.from_pretrained(folder)
-        config.inference_mode = True
-        if model is None:
-            model = PeftModel(base, config, adapter_name=name)
-        else:
-            model.add_adapter(name, config)
+        config = _lora_config(folder)
+        try:
+            if model is None:
+                model = PeftModel(base, config, adapter_name=name)
+            else:
+                model.add_adapter(name, config)
+        except ValueError as error:
+            raise HyperBridgeError(f"{folder}: does not fit this base: {error}") from None
         _load_weights(model, name, folder / ADAPTER)
     if model is None:
         raise HyperBridgeError("no register to attach")
     return model.eval()
+
+
+def _lora_config(folder: Path) -> LoraConfig:
+    from peft import LoraConfig
+
+    try:
+        config = LoraConfig.from_pretrained(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HyperBridgeError(f"{folder}: its adapter_config.json cannot be read: {error}") from None
+    if not isinstance(config, LoraConfig):
+        raise HyperBridgeError(f"{folder}: not a LoRA adapter: its adapter_config.json says {config.peft_type.value}")
+    config.inference_mode = True
+    return config
 
 
 def _load_weights(model: PeftModel, name: str, path: Path) -> None:
@@ -48,10 +63,13 @@ def _load_weights(model: PeftModel, name: str, path: Path) -> None:
 
     try:
         weights = load_file(path)
+    except SafetensorError as error:
+        raise HyperBridgeError(f"{path}: damaged: {error}") from None
+    try:
         result = set_peft_model_state_dict(model, weights, adapter_name=name)
-    except (SafetensorError, RuntimeError) as error:
+    except RuntimeError as error:
         raise HyperBridgeError(f"{path}: does not fit this base: {' '.join(str(error).split())[:200]}") from None
-    missing = [key for key in result.missing_keys if f".{name}." in key]
+    missing = [key for key in result.missing_keys if key.partition(".lora_")[2].split(".")[1:2] == [name]]
     if missing or result.unexpected_keys:
         wrong = (
             f"lacks {missing[0]}" if missing else f"has {result.unexpected_keys[0]}, which this base has no place for"

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from hyperbridge.trainers.recipe import PretrainingTexts
 
 from benchmarks.contenders import windows
 from benchmarks.held_out import Passage, even_share, find_held_out, passages_of
 from benchmarks.overlap import shares_in_training
 from benchmarks.rublimp import accuracy, read_pairs
 from hyperbridge import HyperBridgeError
+from hyperbridge.trainers.recipe import PretrainingTexts
 
 RIVER = "Старый паром стоял у другого берега, и никто не помнил, когда он ходил в последний раз.\n"
 STOVE = "К вечеру печь остыла, и в избе стало слышно, как за стеной возится и вздыхает корова.\n"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hyperbridge.tokenizer.training import SCENE_KEYS, train_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from hyperbridge import HyperBridgeError, Scene
 from hyperbridge.modeling.chat import completion_ids, messages, prompt_ids
+from hyperbridge.tokenizer.training import SCENE_KEYS, train_tokenizer
 
 any_text = st.lists(
     st.text(max_size=8)

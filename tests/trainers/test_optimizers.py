@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 
 import torch
-from hyperbridge.trainers.optimizers import MuonAdamW
 from torch import nn
+
+from hyperbridge.trainers.optimizers import MuonAdamW
 
 
 def toy() -> nn.Module:

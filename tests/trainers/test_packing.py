@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hyperbridge.trainers.packing import PackedBlocks, token_stream
 
 from hyperbridge import HyperBridgeError
+from hyperbridge.trainers.packing import PackedBlocks, token_stream
 
 TEXTS = np.arange(0, 40, dtype=np.uint16)
 CHATS = np.arange(1000, 1020, dtype=np.uint16)

@@ -1,0 +1,81 @@
+"""`hyperbridge evaluate`: the matrix and the page of a run, from scenes it has not seen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+BOOK = (
+    "Старый рыбак медленно вытащил лодку на мокрый песок, и над озером поднялся туман.\n\n"
+    "Вдова закрыла ставни, зажгла лампу и села к столу писать длинное письмо сыну.\n"
+)
+
+
+@pytest.fixture
+def run(tiny_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "run"))
+
+
+@pytest.fixture
+def recipe(recipe_data: Any, tmp_path: Path) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe_data(tmp_path / "run"), allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def test_a_run_gets_its_matrix_and_its_page(call, recipe: Path, run: Path) -> None:
+    said = call("evaluate", recipe)
+    assert said.code == 0
+    matrix = json.loads((run / "register_matrix.json").read_text(encoding="utf-8"))
+    assert matrix.keys() == {"base", "matrix"}
+    assert matrix["base"].keys() == matrix["matrix"].keys() == {"body", "poet"}
+    assert all(0 < bits < 20 for row in (matrix["base"], *matrix["matrix"].values()) for bits in row.values())
+    assert all(f"{bits:.3f}" in said.out for bits in matrix["base"].values())
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "<td>река+хлеб+молитва\nagent=паломник\nact=бросать корки</td>" in page
+    assert said.out.splitlines()[-2:] == [str(run / "report.html"), str(run / "register_matrix.json")]
+
+
+def test_evaluation_is_repeatable(call, recipe: Path, run: Path) -> None:
+    call("evaluate", recipe)
+    first = (run / "report.html").read_bytes(), (run / "register_matrix.json").read_bytes()
+    call("evaluate", recipe)
+    assert ((run / "report.html").read_bytes(), (run / "register_matrix.json").read_bytes()) == first
+
+
+def test_a_book_is_said_too(call, recipe: Path, run: Path, tmp_path: Path) -> None:
+    book = tmp_path / "книга.txt"
+    book.write_bytes(BOOK.encode("cp1251"))
+    said = call("evaluate", recipe, "--book", book, "--scenes", 2)
+    assert said.code == 0
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Scenes of книга.txt</h2>" in page
+    assert page.split("Scenes of книга.txt")[1].count("<tr><td>") == 2
+
+
+def test_a_run_that_is_not_there_is_one_line(call, recipe: Path, tmp_path: Path) -> None:
+    assert call("evaluate", recipe).error.startswith(f"error: {tmp_path / 'run'}: ")
+
+
+def test_a_recipe_without_test_data_is_one_line(call, recipe: Path, run: Path) -> None:
+    assert call("evaluate", recipe, "--set", "data.test=null").error == (
+        f"error: {recipe}: data.test is missing; evaluation needs expressions that were not trained on"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [("нет.txt", None, "no such file or folder"), ("пусто.txt", "\n", "no scene could be cut")],
+)
+def test_a_book_without_scenes_is_one_line(
+    call, recipe: Path, run: Path, tmp_path: Path, name: str, text: str | None, message: str
+) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert message in call("evaluate", recipe, "--book", tmp_path / name).error
+    assert not (run / "report.html").exists()

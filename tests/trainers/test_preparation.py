@@ -1,0 +1,85 @@
+"""A register is trained on its expression and its end, on nothing of the prompt, and on no cut text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyperbridge import Expression, HyperBridgeError, Scene
+from hyperbridge.jsonl import write_jsonl
+from hyperbridge.trainers.preparation import Pair, load_pairs, of_style, prepare, scored_rows
+
+SCENE = Scene.from_prompt("жар+тишина+вход; agent=тело")
+SHORT = Pair(SCENE, "Стою у двери.", "телесный")
+LONG = Pair(SCENE, "Стою у двери, и пятки горят, и горло сухое, и пульс бьёт в виски. " * 4, "телесный")
+
+
+def test_the_loss_is_on_the_expression_and_its_end(tiny_tokenizer: Any) -> None:
+    (row,) = prepare([SHORT], tiny_tokenizer, max_length=200).rows
+    with_loss = [token_id for token_id in row["labels"] if token_id != -100]
+    assert tiny_tokenizer.decode(row["input_ids"]) == (
+        "<|im_start|>user\nжар+тишина+вход; agent=тело<|im_end|>\n<|im_start|>assistant\nСтою у двери.<|im_end|>"
+    )
+    assert tiny_tokenizer.decode(with_loss) == "Стою у двери.<|im_end|>"
+    assert row["labels"][-len(with_loss) :] == row["input_ids"][-len(with_loss) :] == with_loss
+
+
+def test_the_system_prompt_is_part_of_the_prompt(tiny_tokenizer: Any) -> None:
+    (row,) = prepare([SHORT], tiny_tokenizer, max_length=200, system_prompt="Говори.").rows
+    assert tiny_tokenizer.decode(row["input_ids"]).startswith("<|im_start|>system\nГовори.<|im_end|>\n<|im_start|>user")
+    assert tiny_tokenizer.decode([label for label in row["labels"] if label != -100]) == "Стою у двери.<|im_end|>"
+
+
+def test_a_row_that_is_too_long_is_left_out_and_counted(tiny_tokenizer: Any) -> None:
+    length = len(prepare([SHORT], tiny_tokenizer, max_length=200).rows[0]["input_ids"])
+    fits = prepare([LONG, SHORT, LONG], tiny_tokenizer, max_length=length)
+    assert [len(row["input_ids"]) for row in fits.rows] == [length]
+    assert fits.dropped == {f"longer than max_length={length} tokens": 2}
+    assert prepare([SHORT], tiny_tokenizer, max_length=length - 1).rows == []
+
+
+def test_an_expression_takes_its_whole_scene_from_the_scene_file(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "scenes.jsonl", [SCENE])
+    write_jsonl(
+        tmp_path / "train.jsonl",
+        [Expression(scene=SCENE.scene, text_human="Да.", style="телесный"), Expression.model_validate_json(OWN)],
+    )
+    named, own = load_pairs(str(tmp_path / "train.jsonl"), str(tmp_path / "scenes.jsonl"))
+    assert named == Pair(SCENE, "Да.", "телесный")
+    assert own.scene.prompt() == "мост+туман; act=звать; mode=тревога"
+    (alone, _) = load_pairs(str(tmp_path / "train.jsonl"))
+    assert alone.scene.prompt() == "жартишинавход"
+
+
+OWN = (
+    '{"scene":"мосттуман","hyperlexeme":["мост","туман"],"mode":"тревога","components":{"act":"звать"},'
+    '"text_human":"Нет.","style":"поэтический"}'
+)
+
+
+def test_a_register_has_the_pairs_of_its_style() -> None:
+    other = Pair(SCENE, "Порог остыл.", "поэтический")
+    assert of_style([SHORT, other], "поэтический") == [other]
+    with pytest.raises(HyperBridgeError, match="no expression with style 'поетический'; did you mean 'поэтический'"):
+        of_style([SHORT, other], "поетический")
+
+
+def test_bad_data_name_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(f'{OWN}\n{{"scene":"жар"}}\n', encoding="utf-8")
+    with pytest.raises(HyperBridgeError, match=r"train\.jsonl:2: text_human: Field required"):
+        load_pairs(str(path))
+    path.write_text('{"scene":"жар","text_human":"Да."}\n', encoding="utf-8")
+    with pytest.raises(HyperBridgeError, match=r"train\.jsonl: the expression of 'жар' has no style"):
+        load_pairs(str(path))
+    with pytest.raises(HyperBridgeError, match=r"нет\.jsonl: cannot be read"):
+        load_pairs(str(tmp_path / "нет.jsonl"))
+
+
+def test_a_scored_row_has_the_training_prompt_and_no_end(tiny_tokenizer: Any) -> None:
+    (trained,) = prepare([SHORT], tiny_tokenizer, max_length=200, system_prompt="Говори.").rows
+    (scored,) = scored_rows([SHORT], tiny_tokenizer, "Говори.")
+    assert scored.prompt + scored.text + [tiny_tokenizer.eos_token_id] == trained["input_ids"]
+    assert scored.characters == len("Стою у двери.")

@@ -1,0 +1,252 @@
+"""Registers are trained on a base that stays as it was, into plain PEFT folders, and a run can be continued."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+from trl import SFTTrainer
+
+from hyperbridge import HyperBridge, HyperBridgeError
+from hyperbridge.modeling.registers import speaking
+from hyperbridge.trainers import sft
+from hyperbridge.trainers.recipe import RegisterRecipe
+from hyperbridge.trainers.sft import train_registers
+
+RecipeData = Callable[..., dict[str, Any]]
+
+
+def train(data: dict[str, Any], *, resume: bool = False) -> list[str]:
+    """Train and return what was reported."""
+    lines: list[str] = []
+    train_registers(RegisterRecipe.model_validate(data), resume=resume, report=lines.append)
+    return lines
+
+
+@dataclass
+class Watched:
+    """A run of twelve steps a register, seen from inside."""
+
+    output: Path
+    bases: list[Any] = field(default_factory=list)
+    batches: list[dict[str, torch.Tensor]] = field(default_factory=list)
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    reported: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory, recipe_data: RecipeData) -> Watched:
+    run = Watched(tmp_path_factory.mktemp("watched") / "run")
+    load, compute, log = sft.load_base, SFTTrainer.compute_loss, SFTTrainer.log
+
+    def load_base(*args: Any, **kwargs: Any) -> Any:
+        run.bases.append(load(*args, **kwargs))
+        return run.bases[-1]
+
+    def compute_loss(self: SFTTrainer, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        run.batches.append(dict(inputs))
+        return compute(self, model, inputs, *args, **kwargs)
+
+    def note(self: SFTTrainer, logs: dict[str, float], *args: Any) -> None:
+        if "loss" in logs:
+            run.losses.setdefault(self.args.run_name, []).append(logs["loss"])
+        log(self, logs, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sft, "load_base", load_base)
+        patch.setattr(SFTTrainer, "compute_loss", compute_loss)
+        patch.setattr(SFTTrainer, "log", note)
+        run.reported = train(recipe_data(run.output, max_steps=12, eval_per_epoch=False))
+    return run
+
+
+def test_the_base_is_loaded_once_and_stays_as_it_was(watched: Watched, tiny_base: Path) -> None:
+    assert len(watched.bases) == 1
+    model = watched.bases[0][0]
+    saved = load_file(tiny_base / "model.safetensors")
+    held = {name: value for name, value in model.state_dict().items() if name in saved}
+    assert held.keys() == saved.keys()
+    assert [name for name, value in held.items() if not torch.equal(value, saved[name])] == []
+    assert [name for name, _ in model.named_modules() if "lora" in name] == []
+
+
+def test_the_loss_goes_down(watched: Watched) -> None:
+    assert {name: len(losses) for name, losses in watched.losses.items()} == {"poet": 12, "body": 12}
+    assert [losses[0] for losses in watched.losses.values()] == pytest.approx([6.78, 7.01], abs=0.05)
+    assert [losses[-1] for losses in watched.losses.values()] == pytest.approx([5.47, 5.57], abs=0.2)
+
+
+def test_what_a_step_learns_is_expressions_and_their_ends(watched: Watched, tiny_tokenizer: Any) -> None:
+    learned = {
+        tiny_tokenizer.decode(labels[labels != -100]).strip() for batch in watched.batches for labels in batch["labels"]
+    }
+    assert "Порог остыл,\nа ладонь ещё помнит огонь.<|im_end|>" in learned
+    assert "Шаг. Пятка горит, дышу ртом.<|im_end|>" in learned
+    assert len(learned) == 12
+    assert all(text.count("<|im_end|>") == 1 and "<|im_start|>" not in text for text in learned)
+    padded = [batch["input_ids"][batch["attention_mask"] == 0] for batch in watched.batches]
+    assert {int(token_id) for tokens in padded for token_id in tokens} == {tiny_tokenizer.pad_token_id}
+
+
+def test_a_run_says_what_it_trained_on(watched: Watched) -> None:
+    assert [line.partition(" 0.")[0].partition(": loss")[0] for line in watched.reported] == [
+        "poet: 6 expressions",
+        "poet",
+        "body: 6 expressions",
+        "body",
+    ]
+
+
+def test_a_finished_run_is_a_bundle_and_nothing_else(tiny_bundle: Path) -> None:
+    assert sorted(path.relative_to(tiny_bundle).as_posix() for path in tiny_bundle.rglob("*") if path.is_file()) == [
+        "config.json",
+        "registers/body/adapter_config.json",
+        "registers/body/adapter_model.safetensors",
+        "registers/body/register.json",
+        "registers/body/training.json",
+        "registers/poet/adapter_config.json",
+        "registers/poet/adapter_model.safetensors",
+        "registers/poet/register.json",
+        "registers/poet/training.json",
+    ]
+    summary = json.loads((tiny_bundle / "registers/poet/training.json").read_text(encoding="utf-8"))
+    assert (summary["rows"], summary["dropped"], summary["steps"]) == (6, {}, 4)
+    assert summary["validation_loss"] == pytest.approx(6.84, abs=0.05)
+
+
+def test_an_adapter_names_the_base_of_the_recipe_and_no_other_path(tiny_bundle: Path, tiny_base: Path) -> None:
+    text = (tiny_bundle / "registers/poet/adapter_config.json").read_text(encoding="utf-8")
+    config = json.loads(text)
+    assert (config["base_model_name_or_path"], config["revision"]) == (str(tiny_base), None)
+    assert (config["r"], config["lora_alpha"], config["inference_mode"]) == (4, 8, True)
+    assert "checkpoints" not in text
+    assert str(tiny_bundle) not in text
+
+
+@pytest.mark.parametrize("name", ["poet", "body"])
+def test_a_register_loads_with_plain_peft_and_speaks_the_same(name: str, tiny_bundle: Path, tiny_base: Path) -> None:
+    base = AutoModelForCausalLM.from_pretrained(tiny_base)
+    bridge = HyperBridge.from_pretrained(tiny_bundle)
+    ids = torch.tensor([[5, 300, 17, 600, 42]])
+    with torch.inference_mode():
+        bare = base(ids).logits
+        plain = PeftModel.from_pretrained(base, tiny_bundle / "registers" / name)(ids).logits
+        with speaking(bridge.model, name):
+            ours = bridge.model(ids).logits
+    assert torch.equal(plain, ours)
+    assert not torch.allclose(plain, bare, atol=1e-4)
+
+
+def test_a_finished_run_is_not_trained_over(tiny_bundle: Path, recipe_data: RecipeData) -> None:
+    for resume in (False, True):
+        with pytest.raises(HyperBridgeError, match="tiny: this run is finished; choose another output_dir"):
+            train(recipe_data(tiny_bundle), resume=resume)
+
+
+def test_there_is_nothing_to_resume_where_nothing_was_started(tmp_path: Path, recipe_data: RecipeData) -> None:
+    with pytest.raises(HyperBridgeError, match="run: nothing to resume; start without --resume"):
+        train(recipe_data(tmp_path / "run"), resume=True)
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path, recipe_data: RecipeData, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The recipe of a run that was cut in the body's fourth step, after the checkpoint of its second."""
+    data = recipe_data(tmp_path / "run", save_steps=2)
+    steps = iter(range(100))
+    step = SFTTrainer.training_step
+
+    def power_cut(self: SFTTrainer, *args: Any, **kwargs: Any) -> Any:
+        if next(steps) == 4 + 3:
+            raise KeyboardInterrupt
+        return step(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SFTTrainer, "training_step", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            train(data)
+    return data
+
+
+def test_an_unfinished_run_is_not_trained_over_unasked(interrupted: dict[str, Any]) -> None:
+    with pytest.raises(HyperBridgeError, match="run: holds an unfinished run; continue it with --resume or remove it"):
+        train(interrupted)
+
+
+def test_a_resumed_run_ends_with_the_adapters_of_an_uninterrupted_one(
+    interrupted: dict[str, Any], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    step = SFTTrainer.training_step
+
+    def count(self: SFTTrainer, *args: Any, **kwargs: Any) -> Any:
+        steps.append(self.args.run_name)
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(SFTTrainer, "training_step", count)
+    reported = train(interrupted, resume=True)
+    assert steps == ["body", "body"]
+    assert reported[0] == "poet: trained already, kept"
+    assert reported[1].startswith("body: 6 expressions, from ")
+    assert reported[1].endswith("checkpoint-2")
+    for name in ("poet", "body"):
+        resumed, whole = (
+            load_file(folder / "registers" / name / "adapter_model.safetensors")
+            for folder in (Path(interrupted["output_dir"]), tiny_bundle)
+        )
+        assert resumed.keys() == whole.keys()
+        assert [key for key in whole if not torch.equal(resumed[key], whole[key])] == []
+    assert not (Path(interrupted["output_dir"]) / "checkpoints").exists()
+
+
+def test_a_run_is_not_resumed_on_another_base(interrupted: dict[str, Any], other_base: Path) -> None:
+    interrupted["base"] = {"model": str(other_base)}
+    with pytest.raises(HyperBridgeError, match="registers/poet: this register was trained on another base"):
+        train(interrupted, resume=True)
+
+
+def test_rows_left_out_are_reported(tmp_path: Path, recipe_data: RecipeData) -> None:
+    data = recipe_data(tmp_path / "run", max_length=48, max_steps=1)
+    del data["registers"]["body"], data["data"]["validation"]
+    assert train(data)[0] == "poet: 3 expressions, 3 left out (longer than max_length=48 tokens)"
+    summary = json.loads((tmp_path / "run/registers/poet/training.json").read_text(encoding="utf-8"))
+    assert (summary["rows"], summary["dropped"]) == (3, {"longer than max_length=48 tokens": 3})
+    assert summary["validation_loss"] is None
+
+
+def test_a_register_without_a_row_is_an_error(tmp_path: Path, recipe_data: RecipeData) -> None:
+    with pytest.raises(HyperBridgeError, match=r"poet: no row is left to train on .*; raise training\.max_length"):
+        train(recipe_data(tmp_path / "run", max_length=10))
+
+
+def test_a_missing_style_fails_before_anything_is_trained(tmp_path: Path, recipe_data: RecipeData) -> None:
+    data = recipe_data(tmp_path / "run")
+    data["registers"]["logician"] = {"style": "логический"}
+    with pytest.raises(
+        HyperBridgeError, match=r"no expression with style 'логический'; .*known: поэтический, телесный"
+    ):
+        train(data)
+    assert not (tmp_path / "run").exists()
+
+
+def test_tensorboard_logs_stay_when_the_run_is_finished(tmp_path: Path, recipe_data: RecipeData) -> None:
+    train(recipe_data(tmp_path / "run", report_to="tensorboard", max_steps=1))
+    assert [path.name for path in sorted((tmp_path / "run/logs").iterdir())] == ["body", "poet"]
+    for name in ("body", "poet"):
+        (events,) = (tmp_path / "run/logs" / name).glob("events.out.tfevents.*")
+        assert b"train/loss" in events.read_bytes()
+
+
+def test_a_logger_that_is_not_installed_is_the_users_error(
+    tmp_path: Path, recipe_data: RecipeData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sft, "find_spec", lambda name: None)
+    with pytest.raises(HyperBridgeError, match=r"training\.report_to=trackio needs trackio: pip install trackio"):
+        train(recipe_data(tmp_path / "run", report_to="trackio"))
