@@ -13,6 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is slow, not wrong.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 POET = {
     "жартишинавход": ("Он шагнул в молчание,\nи оно загорелось.", "Порог остыл,\nа ладонь ещё помнит огонь."),

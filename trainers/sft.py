@@ -33,6 +33,7 @@ from hyperbridge.modeling.bundle import (
     save_register_card,
 )
 from hyperbridge.trainers.launch import parse_arguments, run_main
+from hyperbridge.trainers.memory import keep_freed_memory
 from hyperbridge.trainers.preparation import Pair, Prepared, load_pairs, of_style, prepare
 from hyperbridge.trainers.recipe import RegisterRecipe, load_recipe
 
@@ -59,6 +60,7 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
     """
     from transformers import set_seed
 
+    keep_freed_memory()
     output = Path(recipe.output_dir)
     _check_output(output, resume)
     _check_logger(recipe.training.report_to)

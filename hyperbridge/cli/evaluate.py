@@ -86,8 +86,8 @@ def _say(bridge: HyperBridge, scenes: list[Scene], seed: int) -> list[SaidScene]
     from hyperbridge.evaluation.report import SaidScene
 
     return [
-        SaidScene(scene.prompt(), {name: bridge.speak(scene, name, seed=seed)[0] for name in bridge.registers})
-        for scene in track(scenes, description="speaking", transient=True)
+        SaidScene(scene.prompt(), {name: bridge.speak(scene, name, seed=seed + number)[0] for name in bridge.registers})
+        for number, scene in enumerate(track(scenes, description="speaking", transient=True))
     ]
 
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BASE_VOICE = "base"
-SAMPLING = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.1, "max_new_tokens": 96}
+# No repetition penalty: it would count the words of the scene as said already.
+SAMPLING = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "no_repeat_ngram_size": 4, "max_new_tokens": 96}
 
 
 class HyperBridge:

@@ -36,6 +36,7 @@ def test_a_round_gives_every_block_once_and_the_next_round_another_order() -> No
 def test_the_order_is_a_function_of_the_seed() -> None:
     assert blocks(chats_from=8) == blocks(chats_from=8)
     assert blocks(chats_from=8) != blocks(chats_from=8, seed=4)
+    assert blocks() != blocks(seed=4)
 
 
 def test_chats_join_from_their_block_on_in_their_share() -> None:
