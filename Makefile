@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
-LAUNCH := $(BIN)/accelerate launch --config_file recipes/accelerate/cpu.yaml
+LAUNCH := $(BIN)/accelerate launch -q --config_file recipes/accelerate/cpu.yaml
 DEMO := --set output_dir=runs/demo
 
 .PHONY: demo test test-all lint clean

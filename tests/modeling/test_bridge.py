@@ -16,7 +16,7 @@ from hyperbridge.modeling.bridge import as_scene
 from hyperbridge.modeling.chat import prompt_ids
 
 SCENE = Scene.from_prompt("жар+тишина+вход; agent=тело; act=шаг")
-GREEDY: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "repetition_penalty": 1.0}
+GREEDY: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "no_repeat_ngram_size": 0}
 
 
 def plain_generation(model: Any, tokenizer: Any, **options: Any) -> str:
