@@ -13,13 +13,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import PurePosixPath
 
 from benchmarks.overlap import ALREADY_READ, shares_in_training
 from hyperbridge.corpus.cleaning import clean
 from hyperbridge.corpus.documents import read_documents
 from hyperbridge.errors import HyperBridgeError
-from hyperbridge.trainers.pretrain import is_held_out, training_texts
+from hyperbridge.trainers.pretrain import is_held_out, training_chats, training_texts
 from hyperbridge.trainers.recipe import PretrainingTexts
 
 NEW_WORKS = "new works"
@@ -92,7 +93,8 @@ def find_held_out(texts: PretrainingTexts, characters: int) -> HeldOut:
             f"the recipe holds out {', '.join(texts.held_out)}, and no work here has such a name (genres here: "
             f"{', '.join(sorted(genres))}); give the folders as they were given to pretraining"
         )
-    shares = shares_in_training(works, training_texts(texts.model_copy(update={"repeat": {}})))
+    chats = (chat.text_human for chat in training_chats(texts))
+    shares = shares_in_training(works, chain(training_texts(texts.model_copy(update={"repeat": {}})), chats))
     read = {source: share for source, share in shares.items() if share > ALREADY_READ}
     kept: defaultdict[tuple[str, str], list[Passage]] = defaultdict(list)
     for source in works.keys() - read.keys():

@@ -144,7 +144,8 @@ def print_tables(held_out: HeldOut, phenomena: dict[str, Any], scores: list[Scor
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     inputs = json.dumps(options.texts, ensure_ascii=False)
-    recipe = load_recipe(options.recipe, PretrainRecipe, [f"texts.inputs={inputs}"])
+    overrides = [f"texts.inputs={inputs}", *([f"texts.chats={options.chats}"] if options.chats else [])]
+    recipe = load_recipe(options.recipe, PretrainRecipe, overrides)
     phenomena = read_pairs(Path(options.rublimp), options.pairs, options.seed)
     held_out = find_held_out(recipe.texts, options.characters)
     scores = []
@@ -162,6 +163,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.nano_ru", description=__doc__.partition("\n")[0])
     parser.add_argument("--texts", nargs="+", required=True, metavar="DIR", help="the folders pretraining was given")
+    parser.add_argument("--chats", metavar="FILE", help="the expressions pretraining was given (texts.chats)")
     parser.add_argument("--rublimp", required=True, metavar="DIR", help="folder of RuBLiMP's CSV files")
     parser.add_argument("--model", default="hyperbridge:assets/nano-ru", help="the base to measure")
     parser.add_argument("--recipe", default="nano-ru/pretrain", help="pretraining recipe: what is held out")

@@ -71,6 +71,17 @@ def training_texts(texts: PretrainingTexts) -> Iterator[str]:
                 yield clean(document.text)
 
 
+def training_chats(texts: PretrainingTexts) -> list[Expression]:
+    """The expressions that join in the decay, those of training sources only."""
+    if texts.chats is None:
+        return []
+    return [
+        expression
+        for expression in read_jsonl(resolve_path(texts.chats), Expression, strict=True)
+        if not is_held_out(expression.scene_of().meta.source or "", texts.held_out)
+    ]
+
+
 def is_held_out(source: str, held_out: list[str]) -> bool:
     return split_of(source) == "test" or any(fnmatchcase(source, glob) for glob in held_out)
 
@@ -154,13 +165,7 @@ def _chat_stream(texts: PretrainingTexts, tokenizer: PreTrainedTokenizerBase) ->
 
     from hyperbridge.trainers.packing import token_stream
 
-    if texts.chats is None:
-        return np.zeros(0, dtype=np.uint16)
-    expressions = [
-        expression
-        for expression in read_jsonl(resolve_path(texts.chats), Expression, strict=True)
-        if not is_held_out(expression.scene_of().meta.source or "", texts.held_out)
-    ]
+    expressions = training_chats(texts)
     order = np.random.default_rng(0).permutation(len(expressions))
     chats = (messages(expressions[i].scene_of(), expressions[i].text_human) for i in order)
     return token_stream(tokenizer.apply_chat_template(chat, return_dict=False) for chat in chats)

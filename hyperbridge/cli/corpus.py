@@ -57,7 +57,7 @@ def pairs(
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write.")],
     min_words: Annotated[int, typer.Option(help="Shortest passage, in words.")] = 8,
     max_words: Annotated[int, typer.Option(help="Longest passage, in words.")] = 60,
-    per_register: Annotated[int | None, typer.Option(help="At most so many pairs of a register.")] = None,
+    per_register: Annotated[int | None, typer.Option(help="At most so many training pairs of a register.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="Glob of sources for test; repeatable.")] = None,
     validation: Annotated[list[str] | None, typer.Option(help="Glob of sources for validation; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another split.")] = 0,

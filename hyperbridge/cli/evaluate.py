@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from hyperbridge.scenes import Scene
     from hyperbridge.trainers.preparation import Pair
 
+Item = TypeVar("Item")
+
 
 def evaluate(
     recipe: Annotated[str, typer.Argument(help="The recipe the run was trained from (file or shipped name).")],
@@ -24,6 +26,7 @@ def evaluate(
     book: Annotated[
         Path | None, typer.Option("--book", help="Also cut this text into scenes and say some of them.")
     ] = None,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Held-out expressions a register, at most.")] = 300,
     seed: Annotated[int, typer.Option("--seed", help="Of the sampling.")] = 0,
 ) -> None:
     """Write register_matrix.json and report.html into the run's folder, and print both as tables."""
@@ -40,17 +43,17 @@ def evaluate(
     book_scenes = _spread(_read_book(book), scenes) if book else []
     bridge = HyperBridge.from_pretrained(loaded.output_dir, dtype=loaded.base.dtype)
     pairs = load_pairs(loaded.data.test, loaded.data.scenes)
-    rows = {
-        name: scored_rows(of_style(pairs, style), bridge.tokenizer, loaded.system_prompt)
+    held_out = {
+        name: scored_rows(_spread(of_style(pairs, style), rows), bridge.tokenizer, loaded.system_prompt)
         for name, style in bridge.styles.items()
     }
-    matrix = register_matrix(bridge, rows)
+    matrix = register_matrix(bridge, held_out)
     sections = [Section("Unseen scenes", _say(bridge, _spread(_distinct(pairs), scenes), seed))]
     if book_scenes and book:
         sections.append(Section(f"Scenes of {book.name}", _say(bridge, book_scenes, seed)))
     output = Path(loaded.output_dir)
     matrix.save(output / "register_matrix.json")
-    counts = ", ".join(f"{name} {len(own)}" for name, own in rows.items())
+    counts = ", ".join(f"{name} {len(own)}" for name, own in held_out.items())
     note = f"Base {loaded.base.model}, LoRA r={loaded.lora.r}; held-out expressions: {counts}."
     write_report(
         output / "report.html", title=output.name, matrix=matrix, styles=bridge.styles, sections=sections, note=note
@@ -74,10 +77,10 @@ def _distinct(pairs: list[Pair]) -> list[Scene]:
     return list({pair.scene.scene: pair.scene for pair in pairs}.values())
 
 
-def _spread(scenes: list[Scene], count: int) -> list[Scene]:
-    """`count` scenes at even distances."""
-    step = max(1, len(scenes) // count) if count else 1
-    return scenes[::step][:count]
+def _spread(items: list[Item], count: int) -> list[Item]:
+    """At most `count` items, at even distances."""
+    count = min(count, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 def _say(bridge: HyperBridge, scenes: list[Scene], seed: int) -> list[SaidScene]:

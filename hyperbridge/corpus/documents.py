@@ -1,8 +1,9 @@
 """Where text comes in: files and folders become documents, with their encoding detected or refused.
 
 A document is one work: a `.txt` file, or one record of a `.jsonl` file with `text` or `sentences` (a collection of
-tales, say). `source` names it by the path below the input it was found in, the input's own folder included, so that
-`poetry/Pushkin__Анчар.txt` keeps its genre. Files come in sorted order, whatever the file system says.
+tales, say). `source` names it by the path below the input it was found in, the input's own folder included, whether
+the folder was given or the file: `poetry/Pushkin__Анчар.txt` keeps its genre, and its place in a split. Files come
+in sorted order, whatever the file system says.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def find_files(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[Path,
         elif root.suffix not in SUFFIXES:
             raise HyperBridgeError(f"{root}: cannot read '{root.suffix}' files; give .txt or .jsonl, or a folder")
         else:
-            yield root, root.name
+            yield root, f"{root.resolve().parent.name}/{root.name}"
 
 
 def decode(raw: bytes, name: str) -> tuple[str, str]:

@@ -35,7 +35,7 @@ class PairOptions:
 
     Attributes:
         min_words, max_words: length of a passage, in words.
-        per_register: at most so many pairs of a register, all splits together, chosen by hash; None: all.
+        per_register: at most so many training pairs of a register, chosen by hash; None: all.
         seed: of the split and of the choice.
         test, validation: globs of sources that go there whatever the hash says.
     """
@@ -118,10 +118,10 @@ def write_pairs(
     with ExitStack() as stack:
         files = {split: stack.enter_context(atomic_writer(folder / f"{split}.jsonl")) for split in SPLITS}
         for pair, source in _pairs(scenes, options, counts):
-            if kept is not None and text_digest(pair.text_human) not in kept:
+            split = options.split(source)
+            if kept is not None and split == "train" and text_digest(pair.text_human) not in kept:
                 counts.dropped["over the cap of its register"] += 1
                 continue
-            split = options.split(source)
             files[split].write(pair.to_json() + "\n")
             counts.add(pair, source, split)
     from hyperbridge.corpus.data_card import data_card
@@ -178,9 +178,11 @@ def _unfit(pair: Expression, options: PairOptions, seen: set[bytes]) -> str | No
 
 
 def _within_cap(scenes: str | os.PathLike[str], options: PairOptions, cap: int) -> set[bytes]:
-    """Digests of the pairs each register keeps: those whose hash is lowest, so that a choice does not hang on order."""
+    """Digests of the training pairs each register keeps: the lowest hashes, so that a choice does not hang on order."""
     drawn: dict[str, list[tuple[float, bytes]]] = {}
-    for pair, _ in _pairs(scenes, options, PairCounts()):
+    for pair, source in _pairs(scenes, options, PairCounts()):
+        if options.split(source) != "train":
+            continue
         digest = text_digest(pair.text_human)
         drawn.setdefault(pair.style or "", []).append((uniform(digest.hex(), options.seed), digest))
     return {digest for draws in drawn.values() for _, digest in nsmallest(cap, draws)}
