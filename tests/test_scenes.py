@@ -146,6 +146,7 @@ def test_a_bad_line_is_named_and_the_good_lines_go_on(tmp_path) -> None:
     assert [s.scene for s in read_jsonl(path, Scene, on_bad=bad.append)] == ["жар", "дар"]
     assert [line.line for line in bad] == [3, 4, 5, 6]
     assert str(bad[1]) == f"{path}:4: tension: Input should be less than or equal to 1 (found '7')"
+    assert bad[3].reason == "not UTF-8 at byte 0; convert the file, for example: iconv -f cp1251 -t utf-8"
     with pytest.raises(HyperBridgeError, match=r"сцены\.jsonl:3: "):
         list(read_jsonl(path, Scene, strict=True))
 
