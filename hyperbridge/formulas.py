@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from hyperbridge.errors import HyperBridgeError
+from hyperbridge.errors import HyperBridgeError, first_problem
 from hyperbridge.jsonl import open_for_reading
 
 CODE = re.compile(r"Δ\d+")
@@ -46,9 +46,7 @@ def load_formulas(path: str | os.PathLike[str]) -> dict[str, Formula]:
         try:
             book = TypeAdapter(dict[str, Formula]).validate_python(json.load(file))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise HyperBridgeError(f"{os.fspath(path)}: {where}: {first['msg']}") from None
+            raise HyperBridgeError(f"{os.fspath(path)}: {first_problem(error)}") from None
         except ValueError as error:
             raise HyperBridgeError(f"{os.fspath(path)}: not JSON: {error}") from None
     for code in book:

@@ -17,7 +17,7 @@ from typing import IO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hyperbridge.errors import HyperBridgeError
+from hyperbridge.errors import HyperBridgeError, first_problem
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -61,7 +61,7 @@ def read_jsonl(
             try:
                 yield model.model_validate_json(raw.rstrip())
             except ValidationError as error:
-                bad = BadLine(os.fspath(path), number, _not_utf8(raw) or _reason(error))
+                bad = BadLine(os.fspath(path), number, _not_utf8(raw) or first_problem(error))
                 if strict:
                     raise HyperBridgeError(str(bad)) from None
                 if on_bad is not None:
@@ -119,13 +119,3 @@ def _not_utf8(raw: bytes) -> str | None:
     except UnicodeDecodeError as error:
         return f"not UTF-8 at byte {error.start}; convert the file, for example: iconv -f cp1251 -t utf-8"
     return None
-
-
-def _reason(error: ValidationError) -> str:
-    """The first problem of a validation error in one line: the key, what is wrong, what was found."""
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    found = "" if first["type"] in {"missing", "json_invalid"} else f" (found {str(first['input'])[:60]!r})"
-    more = f"; {error.error_count() - 1} more" if error.error_count() > 1 else ""
-    message = first["msg"].replace(" at line 1 column", " at column")
-    return f"{key + ': ' if key else ''}{message}{found}{more}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from hyperbridge.errors import HyperBridgeError, nearest
+from hyperbridge.errors import HyperBridgeError, first_problem, nearest
 from hyperbridge.modeling.base import Base, Dtype, load_base
 from hyperbridge.modeling.bundle import BundleConfig, load_config, load_register_card, register_folders
 from hyperbridge.modeling.chat import prompt_ids
@@ -178,9 +178,7 @@ def as_scene(scene: Scene | str) -> Scene:
     try:
         return Scene.model_validate_json(scene)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise HyperBridgeError(f"scene {scene[:60]!r}: {f'{key}: ' if key else ''}{first['msg']}") from None
+        raise HyperBridgeError(f"scene {scene[:60]!r}: {first_problem(error)}") from None
 
 
 def _bundle_folder(name_or_path: str | Path, revision: str | None, registers: Iterable[str] | None) -> Path:

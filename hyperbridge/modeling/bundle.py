@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hyperbridge.errors import HyperBridgeError, nearest
+from hyperbridge.errors import HyperBridgeError, first_problem, nearest
 from hyperbridge.jsonl import atomic_writer
 from hyperbridge.modeling.base import Base
 
@@ -102,6 +102,4 @@ def _read(path: Path, model: type[_Config]) -> _Config:
     try:
         return model.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise HyperBridgeError(f"{path}: {f'{key}: ' if key else ''}{first['msg']}") from None
+        raise HyperBridgeError(f"{path}: {first_problem(error)}") from None
