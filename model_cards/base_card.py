@@ -62,6 +62,7 @@ def render_base_card(measured: dict[str, Any], folder: Path) -> str:
         models=models,
         bits=bits,
         rublimp={**measured["rublimp"]["phenomena"], "mean": measured["rublimp"]["mean"]},
+        left_out=measured["left_out_as_already_read"],
         samples=_samples(folder),
     )
     return str(card)
