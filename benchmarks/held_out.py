@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import PurePosixPath
 
 from benchmarks.overlap import ALREADY_READ, shares_in_training
 from hyperbridge.corpus.cleaning import clean
 from hyperbridge.corpus.documents import read_documents
+from hyperbridge.corpus.splits import is_named
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.trainers.pretrain import is_held_out, training_chats, training_texts
 from hyperbridge.trainers.recipe import PretrainingTexts
@@ -88,7 +88,7 @@ def find_held_out(texts: PretrainingTexts, characters: int) -> HeldOut:
     works, genres = _held_out_works(texts)
     if not works:
         raise HyperBridgeError("none of these texts is held out of training, so nothing can be measured on them")
-    if texts.held_out and not any(_is_named(source, texts) for source in works):
+    if texts.held_out and not any(is_named(source, texts.held_out) for source in works):
         raise HyperBridgeError(
             f"the recipe holds out {', '.join(texts.held_out)}, and no work here has such a name (genres here: "
             f"{', '.join(sorted(genres))}); give the folders as they were given to pretraining"
@@ -98,7 +98,7 @@ def find_held_out(texts: PretrainingTexts, characters: int) -> HeldOut:
     read = {source: share for source, share in shares.items() if share > ALREADY_READ}
     kept: defaultdict[tuple[str, str], list[Passage]] = defaultdict(list)
     for source in works.keys() - read.keys():
-        kind = NEW_AUTHORS if _is_named(source, texts) else NEW_WORKS
+        kind = NEW_AUTHORS if is_named(source, texts.held_out) else NEW_WORKS
         kept[_genre(source), kind].append(Passage(source, works[source]))
     if not kept:
         raise HyperBridgeError("every held-out text is in the training texts under another name")
@@ -158,10 +158,6 @@ def _held_out_works(texts: PretrainingTexts) -> tuple[dict[str, str], set[str]]:
         if is_held_out(document.source, texts.held_out) and (text := clean(document.text)):
             works[document.source] = text
     return works, genres
-
-
-def _is_named(source: str, texts: PretrainingTexts) -> bool:
-    return any(fnmatchcase(source, glob) for glob in texts.held_out)
 
 
 def _genre(source: str) -> str:

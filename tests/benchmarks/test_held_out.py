@@ -47,9 +47,9 @@ def test_nothing_held_out_is_refused(tmp_path: Path) -> None:
         find_held_out(texts, 1000)
 
 
-def test_folders_given_in_another_way_than_to_pretraining_are_refused(tmp_path: Path) -> None:
+def test_texts_without_the_works_the_recipe_holds_out_are_refused(tmp_path: Path) -> None:
     folder_of(tmp_path, Held_river=RIVER, **{f"Work_{number}": STOVE for number in range(40)})
-    texts = PretrainingTexts(inputs=[str(tmp_path)], held_out=["prose/Held_*"])
+    texts = PretrainingTexts(inputs=[str(tmp_path)], held_out=["novels/Held_*"])
     with pytest.raises(HyperBridgeError, match="as they were given to pretraining"):
         find_held_out(texts, 1000)
 

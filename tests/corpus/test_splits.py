@@ -19,9 +19,16 @@ def test_every_source_has_one_split(source: str, seed: int) -> None:
 
 def test_the_split_is_the_same_on_every_machine() -> None:
     assert [split_of(f"poetry/{number}.txt") for number in range(8)] == [
-        "train", "train", "train", "test", "test", "train", "train", "train",
+        "train", "test", "train", "test", "train", "validation", "train", "train",
     ]  # fmt: skip
-    assert round(uniform("poetry/0.txt"), 6) == 0.70742
+    assert round(uniform("0.txt"), 6) == 0.487841
+
+
+def test_a_work_lies_in_one_split_whichever_folder_was_given() -> None:
+    for number in range(50):
+        assert split_of(f"{number}.txt") == split_of(f"poetry/{number}.txt") == split_of(f"text/poetry/{number}.txt")
+    assert split_of("text/poetry/Анчар.txt", test=["poetry/Ан*"]) == "test"
+    assert split_of("text/poetry/Анчар.txt", test=["oetry/Ан*"]) == split_of("Анчар.txt")
 
 
 def test_about_a_tenth_is_test_and_a_twentieth_validation() -> None:

@@ -24,10 +24,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two training works, one that `split_of` calls test, one kept out by name, and chats of both kinds."""
     folder = tmp_path_factory.mktemp("pretraining") / "prose"
     folder.mkdir()
-    for name, word in (("Дом", "крыльцо"), ("Река", "перевоз"), ("Мост", "отметина"), ("Лес", "берлога")):
+    for name, word in (("Сад", "крыльцо"), ("Река", "перевоз"), ("Мост", "отметина"), ("Лес", "берлога")):
         (folder / f"{name}.txt").write_text(f"{SENTENCE}{word.capitalize()} пустовало. " * 30, encoding="utf-8")
     chats = [
-        {"scene": "туман", "text_human": "Белое съело доски.", "meta": {"source": "prose/Дом.txt"}},
+        {"scene": "туман", "text_human": "Белое съело доски.", "meta": {"source": "prose/Сад.txt"}},
         {"scene": "медведь", "text_human": "Спит берлога.", "meta": {"source": "prose/Лес.txt"}},
     ]
     lines = "".join(json.dumps(chat, ensure_ascii=False) + "\n" for chat in chats * 8)
@@ -108,10 +108,10 @@ def test_a_base_loads_with_plain_transformers_and_has_read_no_held_out_work(
 
 def test_the_texts_are_those_of_training_works_only(data: Path, recipe: PretrainRecipe) -> None:
     texts = list(training_texts(recipe.texts.model_copy(update={"repeat": {"prose": 2}})))
-    assert [("Крыльцо" in text, "Перевоз" in text) for text in texts] == [(True, False)] * 2 + [(False, True)] * 2
+    assert [("Перевоз" in text, "Крыльцо" in text) for text in texts] == [(True, False)] * 2 + [(False, True)] * 2
     assert is_held_out("prose/Мост.txt", [])
     assert is_held_out("prose/Лес.txt", ["prose/Л*"])
-    assert not is_held_out("prose/Дом.txt", ["prose/Л*"])
+    assert not is_held_out("prose/Сад.txt", ["prose/Л*"])
 
 
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
