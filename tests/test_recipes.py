@@ -51,4 +51,4 @@ def test_the_package_files_a_recipe_names_exist(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETUPS)
 def test_a_setup_loads_in_accelerate(name: str) -> None:
-    assert load_config_from_file(str(ROOT / name)).num_processes == 1
+    assert load_config_from_file(str(ROOT / name)).num_processes == {"cpu": 1, "ddp": 2}[Path(name).stem]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hyperbridge.errors import HyperBridgeError
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 
 def parse_arguments(description: str, arguments: list[str] | None = None) -> argparse.Namespace:
@@ -16,6 +20,14 @@ def parse_arguments(description: str, arguments: list[str] | None = None) -> arg
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a recipe key")
     parser.add_argument("--resume", action="store_true", help="continue an unfinished run from its last checkpoint")
     return parser.parse_args(arguments)
+
+
+def processes() -> PartialState:
+    """Where this process stands among those of the launch; the first to ask settles it for transformers too."""
+    import torch
+    from accelerate import PartialState
+
+    return PartialState(cpu=not torch.accelerator.is_available())
 
 
 def run_main(main: Callable[[], None]) -> None:

@@ -1,7 +1,8 @@
 """Expressions into training rows: the prompt is the scene, the loss is on the expression and its end alone.
 
-An expression that only names its scene takes the rest from a scene file. A row longer than the limit is left out
-and counted, never cut: a cut expression would teach a register to stop in mid-sentence.
+With activated registers the row is cut at the assistant header: what lies before it the base reads, once for all
+registers. An expression that only names its scene takes the rest from a scene file. A row longer than the limit is
+left out and counted, never cut: a cut expression would teach a register to stop in mid-sentence.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hyperbridge.jsonl import read_jsonl
 from hyperbridge.modeling.base import resolve_path
 from hyperbridge.modeling.chat import completion_ids, prompt_ids
 from hyperbridge.modeling.scoring import ScoredRow
+from hyperbridge.modeling.shared_scene import Ids, split_prompt
 from hyperbridge.scenes import Expression, Scene
 
 if TYPE_CHECKING:
@@ -33,11 +35,33 @@ class Pair:
     style: str
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An expression in tokens.
+
+    Attributes:
+        register: that speaks it.
+        scene: what the base reads, shared by the registers; empty where the register reads the prompt itself.
+        own: what the register reads and says: the assistant header (or the whole prompt), then the expression.
+        said: how many tokens at the end of `own` are the expression, its end-of-turn token included.
+    """
+
+    register: str
+    scene: Ids
+    own: Ids
+    said: int
+
+    @property
+    def prompt(self) -> Ids:
+        """All that comes before the expression, whoever reads it."""
+        return self.scene + self.own[: len(self.own) - self.said]
+
+
 @dataclass(slots=True)
 class Prepared:
-    """Rows of one register: `input_ids` and `labels` lists of equal length; and what was left out, by reason."""
+    """Rows of one register; and what was left out, by reason."""
 
-    rows: list[dict[str, list[int]]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
 
 
@@ -74,17 +98,36 @@ def of_style(pairs: Iterable[Pair], style: str) -> list[Pair]:
 
 
 def prepare(
-    pairs: Iterable[Pair], tokenizer: PreTrainedTokenizerBase, *, max_length: int, system_prompt: str | None = None
+    pairs: Iterable[Pair],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    register: str,
+    invocation: Ids,
+    max_length: int,
+    system_prompt: str | None = None,
 ) -> Prepared:
-    """Tokenize pairs into rows of at most `max_length` tokens."""
+    """Tokenize a register's pairs into rows of at most `max_length` tokens.
+
+    Args:
+        pairs: scenes and their expressions.
+        tokenizer: of the base.
+        register: name of the register.
+        invocation: token ids that activate it; empty: it is active from the first token on.
+        max_length: of prompt and expression together.
+        system_prompt: opens the chat.
+    """
     prepared = Prepared()
     for pair in pairs:
         prompt = prompt_ids(tokenizer, pair.scene, system_prompt)
-        completion = completion_ids(tokenizer, pair.text)
-        if len(prompt) + len(completion) > max_length:
+        said = tuple(completion_ids(tokenizer, pair.text))
+        if len(prompt) + len(said) > max_length:
             prepared.dropped[f"longer than max_length={max_length} tokens"] += 1
-        else:
-            prepared.rows.append({"input_ids": prompt + completion, "labels": [IGNORED] * len(prompt) + completion})
+            continue
+        scene, header = split_prompt(prompt, invocation) if invocation else ((), tuple(prompt))
+        if invocation and split_prompt(prompt + list(said), invocation)[0] != scene:
+            prepared.dropped["the expression itself holds an assistant header"] += 1
+            continue
+        prepared.rows.append(Row(register, scene, header + said, len(said)))
     return prepared
 
 

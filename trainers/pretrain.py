@@ -24,7 +24,7 @@ from hyperbridge.modeling.base import resolve_path
 from hyperbridge.modeling.chat import messages
 from hyperbridge.scenes import Expression
 from hyperbridge.tokenizer.training import train_tokenizer
-from hyperbridge.trainers.launch import parse_arguments, run_main
+from hyperbridge.trainers.launch import parse_arguments, processes, run_main
 from hyperbridge.trainers.memory import keep_freed_memory
 from hyperbridge.trainers.recipe import PretrainingTexts, PretrainRecipe, TokenizerSection, load_recipe
 
@@ -54,9 +54,11 @@ def pretrain(recipe: PretrainRecipe, *, resume: bool = False) -> Path:
     else:
         if output.exists() and any(output.iterdir()):
             raise HyperBridgeError(f"{output}: holds an unfinished run; continue it with --resume or remove it")
+        processes().wait_for_everyone()  # all have seen the folder as it was
         checkpoint = None
         tokenizer = _new_tokenizer(recipe)
-        tokenizer.save_pretrained(output)
+        if processes().is_main_process:
+            tokenizer.save_pretrained(output)
     trainer = _trainer(recipe, tokenizer, output)
     trainer.train(resume_from_checkpoint=checkpoint)
     if trainer.is_world_process_zero():

@@ -1,4 +1,7 @@
-"""What a recipe trains on, token by token: prompt tokens dim, tokens with a loss green, their borders marked."""
+"""What a recipe trains on, token by token, their borders marked.
+
+Dim: what the base reads, once for all registers. Blue: what the register reads. Green: what it learns to say.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hyperbridge.modeling.base import load_tokenizer
-from hyperbridge.trainers.preparation import IGNORED, load_pairs, of_style, prepare
+from hyperbridge.modeling.shared_scene import invocation_ids
+from hyperbridge.trainers.preparation import Row, load_pairs, of_style, prepare
 from hyperbridge.trainers.recipe import RegisterRecipe
 
 if TYPE_CHECKING:
@@ -14,7 +18,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 WITH_LOSS = ("black on green3", "black on pale_green3")
-WITHOUT_LOSS = ("grey50", "grey62")
+READ_BY_REGISTER = ("black on sky_blue3", "black on light_sky_blue1")
+READ_BY_BASE = ("grey50", "grey62")
 
 
 def preview_recipe(recipe: RegisterRecipe, *, rows: int) -> Iterator[Text]:
@@ -26,31 +31,35 @@ def preview_recipe(recipe: RegisterRecipe, *, rows: int) -> Iterator[Text]:
     from rich.text import Text
 
     tokenizer = load_tokenizer(recipe.base.base())
+    invocation = invocation_ids(tokenizer) if recipe.activation == "scene" else ()
     pairs = load_pairs(recipe.data.train, recipe.data.scenes)
     for name, register in recipe.registers.items():
         prepared = prepare(
             of_style(pairs, register.style),
             tokenizer,
+            register=name,
+            invocation=invocation,
             max_length=recipe.training.max_length,
             system_prompt=recipe.system_prompt,
         )
-        with_loss = sum(label != IGNORED for row in prepared.rows for label in row["labels"])
-        tokens = sum(len(row["input_ids"]) for row in prepared.rows)
+        with_loss = sum(row.said for row in prepared.rows)
+        tokens = sum(len(row.scene) + len(row.own) for row in prepared.rows)
         dropped = "".join(f", {count} left out: {reason}" for reason, count in prepared.dropped.items())
         yield Text(
             f"{name} ({register.style}): {len(prepared.rows)} rows, {tokens} tokens, {with_loss} with a loss{dropped}",
             style="bold",
         )
         for row in prepared.rows[:rows]:
-            yield coloured_row(row["input_ids"], row["labels"], tokenizer)
+            yield coloured_row(row, tokenizer)
 
 
-def coloured_row(input_ids: list[int], labels: list[int], tokenizer: PreTrainedTokenizerBase) -> Text:
+def coloured_row(row: Row, tokenizer: PreTrainedTokenizerBase) -> Text:
     """One row, a span a token; neighbouring tokens alternate in shade, and a line end shows as ⏎."""
     from rich.text import Text
 
+    header = len(row.own) - row.said
+    shades = [READ_BY_BASE] * len(row.scene) + [READ_BY_REGISTER] * header + [WITH_LOSS] * row.said
     line = Text()
-    for index, (token_id, label) in enumerate(zip(input_ids, labels, strict=True)):
-        shades = WITHOUT_LOSS if label == IGNORED else WITH_LOSS
-        line.append(tokenizer.decode([token_id]).replace("\n", "⏎\n"), style=shades[index % 2])
+    for index, (token_id, pair) in enumerate(zip(row.scene + row.own, shades, strict=True)):
+        line.append(tokenizer.decode([token_id]).replace("\n", "⏎\n"), style=pair[index % 2])
     return line

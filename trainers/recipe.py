@@ -6,20 +6,38 @@ directory, except that `hyperbridge:` opens a path inside the installed package 
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from hyperbridge.errors import HyperBridgeError, nearest
 from hyperbridge.modeling.base import Base, Dtype
-from hyperbridge.modeling.bridge import BASE_VOICE
+from hyperbridge.modeling.bundle import BARE
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Activation = Literal["scene", "always"]
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)", re.IGNORECASE)
+
+
+def parse_size(value: Any) -> Any:
+    """Bytes of `"2GiB"` or `"500MB"`; anything else is left to pydantic.
+
+    Raises:
+        ValueError: a text that is no size.
+    """
+    if not isinstance(value, str) or value.isdigit():
+        return value
+    found = _SIZE.fullmatch(value.strip())
+    if found is None:
+        raise ValueError('write a size as "2GiB", "500MB" or a number of bytes')
+    number, unit = found.groups()
+    return int(float(number) * (1024 if "i" in unit.lower() else 1000) ** ("KMGT".index(unit[0].upper()) + 1))
 
 
 class _Section(BaseModel):
@@ -62,6 +80,13 @@ class RegisterConfig(_Section):
 
 
 class TrainingSection(_Section):
+    """Each register is trained as if alone: epochs, steps and batches are its own.
+
+    `batch_size` counts expressions of one register in one forward pass of one process; `gradient_accumulation_steps`
+    passes make a step. `early_stop`: evaluations without a better held-out loss after which a register stops, and
+    keeps its best weights. `scene_cache`: memory for scenes already read, kept across epochs ("2GiB"; 0 keeps none).
+    """
+
     epochs: Rate = 3
     max_steps: int = -1
     batch_size: Positive = 16
@@ -77,20 +102,34 @@ class TrainingSection(_Section):
     seed: int = 0
     logging_steps: Positive = 10
     eval_per_epoch: bool = True
+    early_stop: Positive | None = None
+    scene_cache: Annotated[int, BeforeValidator(parse_size), Field(ge=0)] = 0
     save_steps: Annotated[int, Field(ge=0)] = 0
     report_to: Literal["none", "tensorboard", "trackio"] = "none"
 
 
 class RegisterRecipe(_Section):
-    """Registers to train on one base: `recipes/<base>/registers.yaml`."""
+    """Registers to train on one base: `recipes/<base>/registers.yaml`.
+
+    `activation: scene`: a register acts from the assistant header on, so that the base reads the scene once for all
+    of them, in training and in use. `always`: it acts from the first token on, an ordinary LoRA (for vLLM).
+    """
 
     base: BaseSection
     data: DataSection
     registers: dict[str, RegisterConfig] = Field(min_length=1)
     lora: LoraSection = LoraSection()
     training: TrainingSection = TrainingSection()
+    activation: Activation = "scene"
     system_prompt: str | None = None
     output_dir: str
+
+    @model_validator(mode="after")
+    def _something_to_watch(self) -> Self:
+        training = self.training
+        if training.early_stop is not None and not (self.data.validation and training.eval_per_epoch):
+            raise ValueError("training.early_stop needs data.validation and training.eval_per_epoch")
+        return self
 
     @model_validator(mode="after")
     def _distinct_styles(self) -> Self:
@@ -101,8 +140,8 @@ class RegisterRecipe(_Section):
         for name in self.registers:
             if not name.isidentifier():
                 raise ValueError(f"register name {name!r} must be a word of letters, digits and _")
-        if BASE_VOICE in self.registers:
-            raise ValueError(f"register name {BASE_VOICE!r} is the bare base's own")
+        if BARE in self.registers:
+            raise ValueError(f"register name {BARE!r} is the bare base's own")
         return self
 
 

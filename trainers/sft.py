@@ -1,19 +1,19 @@
-"""Train registers as LoRA adapters on one frozen base, with TRL's SFT trainer.
+"""Train registers as LoRA adapters on one frozen base, all in one run.
 
     accelerate launch -m hyperbridge.trainers.sft --config recipes/nano-ru/registers.yaml
     hyperbridge train recipes/nano-ru/registers.yaml         # the same
 
-The base is loaded once; each register in turn gets a fresh LoRA, its own expressions and its own schedule, and is
-saved as a plain PEFT folder under `registers/<name>/`. The bundle's config.json is written last, so a folder that
-has it is finished: it is never trained over. `--resume` keeps the finished registers and continues the one that was
-interrupted from its last checkpoint.
+The base is loaded once and carries one LoRA for each register; every register is trained as it would be alone (see
+joint.py and register_trainer.py) and saved as a plain PEFT folder under `registers/<name>/`. The bundle's config.json
+is written last, so a folder that has it is finished: it is never trained over. `--resume` continues an interrupted
+run from its last checkpoint.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,28 +21,33 @@ from typing import TYPE_CHECKING, Any
 
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import atomic_writer
-from hyperbridge.modeling.base import load_base
+from hyperbridge.modeling.base import Base, load_base
 from hyperbridge.modeling.bundle import (
-    ADAPTER,
     CONFIG,
     REGISTERS,
     BundleConfig,
     RegisterCard,
-    load_register_card,
     save_config,
     save_register_card,
 )
-from hyperbridge.trainers.launch import parse_arguments, run_main
+from hyperbridge.modeling.shared_scene import Ids, invocation_ids
+from hyperbridge.trainers.joint import Plan, plan_steps
+from hyperbridge.trainers.launch import parse_arguments, processes, run_main
 from hyperbridge.trainers.memory import keep_freed_memory
-from hyperbridge.trainers.preparation import Pair, Prepared, load_pairs, of_style, prepare
-from hyperbridge.trainers.recipe import RegisterRecipe, load_recipe
+from hyperbridge.trainers.preparation import IGNORED, Pair, Prepared, Row, load_pairs, of_style, prepare
+from hyperbridge.trainers.recipe import LoraSection, RegisterRecipe, load_recipe
 
 if TYPE_CHECKING:
+    from datasets import Dataset
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
+
+    from hyperbridge.trainers.register_trainer import RegisterTrainer
 
 Report = Callable[[str], None]
 CHECKPOINTS = "checkpoints"
+BEGUN_ON = "base.json"
 LOGS = "logs"
 
 
@@ -64,132 +69,192 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
     output = Path(recipe.output_dir)
     _check_output(output, resume)
     _check_logger(recipe.training.report_to)
-    data = {name: _Split.load(recipe, register.style) for name, register in recipe.registers.items()}
+    pairs = _Pairs.load(recipe)
     base = recipe.base.base().located()
+    if resume:
+        _check_begun_on(output, base)
     model, tokenizer = load_base(base, dtype=recipe.base.dtype, load_in_4bit=recipe.base.load_in_4bit)
-    for name, register in recipe.registers.items():
-        folder = output / REGISTERS / name
-        if (folder / ADAPTER).exists():
-            load_register_card(folder, base)
-            report(f"{name}: trained already, kept")
-            continue
-        set_seed(recipe.training.seed)
-        summary = _train_one(recipe, name, data[name], model, tokenizer, resume=resume, report=report)
-        if _is_main_process():
-            _save_register(output, name, RegisterCard(style=register.style, base=base), summary)
-    if _is_main_process():
+    invocation = invocation_ids(tokenizer) if recipe.activation == "scene" else ()
+    train = pairs.prepared(pairs.train, recipe, tokenizer, invocation)
+    watched = pairs.prepared(pairs.validation, recipe, tokenizer, invocation)
+    for name, prepared in train.items():
+        if not prepared.rows:
+            raise HyperBridgeError(
+                f"{name}: no row is left to train on ({dict(prepared.dropped)}); raise training.max_length"
+            )
+    _note_base(output, base)
+    set_seed(recipe.training.seed)
+    trainer = _trainer(recipe, model, tokenizer, train, watched)
+    checkpoint = _last_checkpoint(Path(trainer.args.output_dir)) if resume else None
+    for name, prepared in train.items():
+        report(f"{name}: {_counts(prepared)}")
+    if checkpoint:
+        report(f"from {checkpoint}")
+    result = trainer.train(resume_from_checkpoint=checkpoint)
+    if trainer.watched and trainer.last_watched != trainer.state.global_step:
+        trainer.evaluate()
+    trainer.restore_best()
+    if trainer.store.capacity and trainer.store.refused:
+        report(f"scene_cache is full: {len(trainer.store)} scenes are kept, the others were read anew")
+    if processes().is_main_process:
+        _save_adapters(trainer.accelerator.unwrap_model(trainer.model), output)
+        for name, register in recipe.registers.items():
+            summary = _summary(trainer, name, train[name], result.metrics["train_runtime"])
+            told = {"loss": summary["train_loss"], "held-out": summary["validation_loss"]}
+            report(f"{name}: " + ", ".join(f"{what} {loss:.3f}" for what, loss in told.items() if loss is not None))
+            _save_register(output, name, RegisterCard(style=register.style, base=base), summary, invocation)
         save_config(output, BundleConfig(base=base, system_prompt=recipe.system_prompt))
         shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
+    trainer.release()
     return output
 
 
 @dataclass(frozen=True, slots=True)
-class _Split:
-    """The pairs of one register: to train on, and (maybe) to watch the loss on."""
+class _Pairs:
+    """The pairs of each register: to train on, and (maybe) to watch the loss on."""
 
-    train: list[Pair]
-    validation: list[Pair]
+    train: dict[str, list[Pair]]
+    validation: dict[str, list[Pair]]
 
     @classmethod
-    def load(cls, recipe: RegisterRecipe, style: str) -> _Split:
-        data = recipe.data
-        train = of_style(load_pairs(data.train, data.scenes), style)
+    def load(cls, recipe: RegisterRecipe) -> _Pairs:
+        data, styles = recipe.data, {name: register.style for name, register in recipe.registers.items()}
+        given = load_pairs(data.train, data.scenes)
         watched = load_pairs(data.validation, data.scenes) if data.validation else []
-        return cls(train, [pair for pair in watched if pair.style == style])
+        return cls(
+            {name: of_style(given, style) for name, style in styles.items()},
+            {name: [pair for pair in watched if pair.style == style] for name, style in styles.items()},
+        )
 
-    def datasets(self, recipe: RegisterRecipe, tokenizer: PreTrainedTokenizerBase) -> tuple[Prepared, Prepared]:
-        options: dict[str, Any] = {"max_length": recipe.training.max_length, "system_prompt": recipe.system_prompt}
-        return prepare(self.train, tokenizer, **options), prepare(self.validation, tokenizer, **options)
-
-
-def _train_one(
-    recipe: RegisterRecipe,
-    name: str,
-    split: _Split,
-    base: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    resume: bool,
-    report: Report,
-) -> dict[str, Any]:
-    """Train one register from nothing or from its checkpoint; leave the base as it was."""
-    train, validation = split.datasets(recipe, tokenizer)
-    if not train.rows:
-        raise HyperBridgeError(f"{name}: no row is left to train on ({dict(train.dropped)}); raise training.max_length")
-    trainer = _trainer(recipe, name, base, tokenizer, train, validation)
-    checkpoint = _last_checkpoint(Path(trainer.args.output_dir)) if resume else None
-    report(f"{name}: {_counts(train)}{f', from {checkpoint}' if checkpoint else ''}")
-    result = trainer.train(resume_from_checkpoint=checkpoint)
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    staging = Path(trainer.args.output_dir) / "adapter"
-    if _is_main_process():
-        model.save_pretrained(staging, safe_serialization=True)
-    model.unload()
-    metrics: dict[str, float] = next((log for log in reversed(trainer.state.log_history) if "eval_loss" in log), {})
-    held_out = f", held-out {metrics['eval_loss']:.3f}" if metrics else ""
-    report(f"{name}: loss {result.training_loss:.3f}{held_out}")
-    return {
-        "rows": len(train.rows),
-        "dropped": dict(train.dropped),
-        "steps": result.global_step,
-        "seconds": round(result.metrics["train_runtime"], 1),
-        "train_loss": result.training_loss,
-        "validation_loss": metrics.get("eval_loss"),
-    }
+    @staticmethod
+    def prepared(
+        pairs: dict[str, list[Pair]], recipe: RegisterRecipe, tokenizer: PreTrainedTokenizerBase, invocation: Ids
+    ) -> dict[str, Prepared]:
+        return {
+            name: prepare(
+                own,
+                tokenizer,
+                register=name,
+                invocation=invocation,
+                max_length=recipe.training.max_length,
+                system_prompt=recipe.system_prompt,
+            )
+            for name, own in pairs.items()
+        }
 
 
 def _trainer(
     recipe: RegisterRecipe,
-    name: str,
     base: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    train: Prepared,
-    validation: Prepared,
-) -> SFTTrainer:
-    from datasets import Dataset
-    from peft import LoraConfig, get_peft_model
+    train: dict[str, Prepared],
+    watched: dict[str, Prepared],
+) -> RegisterTrainer:
     from transformers import PrinterCallback, ProgressCallback
     from transformers.integrations import TensorBoardCallback
-    from trl import SFTTrainer
 
     from hyperbridge.trainers.progress import RegisterProgress
+    from hyperbridge.trainers.register_trainer import RegisterTrainer
 
-    lora = recipe.lora
-    config = LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=lora.target_modules,
-        task_type="CAUSAL_LM",
+    training = recipe.training
+    rows = [row for prepared in train.values() for row in prepared.rows]
+    held_out = [row for prepared in watched.values() for row in prepared.rows]
+    plan = plan_steps(
+        rows,
+        batch_size=training.batch_size * training.gradient_accumulation_steps * processes().num_processes,
+        epochs=training.epochs,
+        max_steps=training.max_steps,
+        seed=training.seed,
     )
-    watched: Dataset | None = Dataset.from_list(validation.rows) if validation.rows else None
-    trainer = SFTTrainer(
-        model=get_peft_model(base, config, adapter_name=name),
-        args=_arguments(recipe, name, watched=watched is not None),
-        train_dataset=Dataset.from_list(train.rows),
-        eval_dataset=watched,
+    trainer = RegisterTrainer(
+        model=fresh_adapters(base, recipe.lora, tuple(recipe.registers), seed=training.seed),
+        rows=rows,
+        plan=plan,
+        watched=held_out,
+        scene_cache=training.scene_cache,
+        max_grad_norm=training.max_grad_norm,
+        patience=training.early_stop,
+        args=_arguments(recipe, plan, watched=bool(held_out)),
+        train_dataset=_as_dataset(rows),
+        eval_dataset=_as_dataset(held_out) if held_out else None,
         processing_class=tokenizer,
-        callbacks=[RegisterProgress(name)],
+        callbacks=[RegisterProgress(f"{len(recipe.registers)} registers")],
     )
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     logger = trainer.pop_callback(TensorBoardCallback)
     if logger is not None:
-        logger.logging_dir = str(Path(recipe.output_dir) / LOGS / name)
+        logger.logging_dir = str(Path(recipe.output_dir) / LOGS)
         trainer.add_callback(logger)
     return trainer
 
 
-def _arguments(recipe: RegisterRecipe, name: str, *, watched: bool) -> SFTConfig:
+def fresh_adapters(base: PreTrainedModel, lora: LoraSection, names: Sequence[str], *, seed: int) -> PeftModel:
+    """A base with one new LoRA for each name; each starts from the weights it would start from alone.
+
+    The adapters are ordinary LoRAs here, whatever the activation: who reads what is up to the trainer, and the saved
+    config says it.
+    """
+    from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
+
+    def config() -> LoraConfig:
+        set_seed(seed)
+        return LoraConfig(
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=lora.target_modules,
+            task_type="CAUSAL_LM",
+        )
+
+    check_names(base, names)
+    model = get_peft_model(base, config(), adapter_name=names[0])
+    for name in names[1:]:
+        model.add_adapter(name, config())
+    return model
+
+
+def check_names(base: PreTrainedModel, names: Sequence[str]) -> None:
+    """Refuse register names that PEFT, which takes adapters apart by their names, would mix up with others.
+
+    Raises:
+        HyperBridgeError: a name is `default`, a module of the base, or an attribute of torch's ModuleDict.
+    """
+    from torch import nn
+
+    taken = {part for name, _ in base.named_modules() for part in name.split(".")}
+    taken |= {"default", *dir(nn.ModuleDict)}
+    for name in names:
+        if name in taken:
+            raise HyperBridgeError(f"register name '{name}' is taken by PEFT or by the base; choose another")
+
+
+def _as_dataset(rows: Sequence[Row]) -> Dataset:
+    """The rows as SFTTrainer checks them; the trainer itself takes its micro-batches from the plan."""
+    from datasets import Dataset
+
+    return Dataset.from_list(
+        [
+            {
+                "input_ids": row.scene + row.own,
+                "labels": (IGNORED,) * len(row.prompt) + row.own[-row.said :],
+            }
+            for row in rows
+        ]
+    )
+
+
+def _arguments(recipe: RegisterRecipe, plan: Plan, *, watched: bool) -> SFTConfig:
     import torch
     from trl import SFTConfig
 
     training = recipe.training
     return SFTConfig(
-        output_dir=str(Path(recipe.output_dir) / CHECKPOINTS / name),
-        run_name=name,
-        num_train_epochs=training.epochs,
-        max_steps=training.max_steps,
+        output_dir=str(Path(recipe.output_dir) / CHECKPOINTS),
+        run_name=Path(recipe.output_dir).name,
+        max_steps=len(plan.steps),
         per_device_train_batch_size=training.batch_size,
         per_device_eval_batch_size=training.batch_size,
         gradient_accumulation_steps=training.gradient_accumulation_steps,
@@ -199,27 +264,48 @@ def _arguments(recipe: RegisterRecipe, name: str, *, watched: bool) -> SFTConfig
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         max_length=None,
-        gradient_checkpointing=training.gradient_checkpointing,
+        activation_checkpointing=training.gradient_checkpointing,
         bf16=training.bf16,
         use_cpu=not torch.accelerator.is_available(),
         seed=training.seed,
         logging_steps=training.logging_steps,
         logging_nan_inf_filter=False,
-        eval_strategy="epoch" if watched and training.eval_per_epoch else "no",
+        eval_strategy="steps" if watched and training.eval_per_epoch else "no",
+        eval_steps=plan.an_epoch,
         save_strategy="steps" if training.save_steps else "no",
         save_steps=training.save_steps or 500,
         save_total_limit=2,
         report_to=training.report_to,
         dataset_kwargs={"skip_prepare_dataset": True},
+        ddp_find_unused_parameters=True,  # a register may have no row in a step
     )
 
 
-def _save_register(output: Path, name: str, card: RegisterCard, summary: dict[str, Any]) -> None:
+def _summary(trainer: RegisterTrainer, name: str, prepared: Prepared, seconds: float) -> dict[str, Any]:
+    """What a register's training.json says; the seconds are those of the whole run."""
+    key = f"{name}_loss"
+    losses = [log[key] for log in trainer.state.log_history if key in log]
+    return {
+        "rows": len(prepared.rows),
+        "dropped": dict(prepared.dropped),
+        "steps": trainer.steps_taken(name),
+        "seconds": round(seconds, 1),
+        "train_loss": sum(losses) / len(losses) if losses else None,
+        "validation_loss": trainer.watch.kept_loss(name),
+    }
+
+
+def _save_adapters(model: PeftModel, output: Path) -> None:
+    model.save_pretrained(output / CHECKPOINTS / "adapters", safe_serialization=True)
+
+
+def _save_register(output: Path, name: str, card: RegisterCard, summary: dict[str, Any], invocation: Ids) -> None:
     """Move a finished adapter to its place; its folder appears whole or not at all."""
-    staging = output / CHECKPOINTS / name / "adapter"
-    adapter = staging / name
+    adapter = output / CHECKPOINTS / "adapters" / name
     config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     config |= {"base_model_name_or_path": card.base.model, "revision": card.base.revision}
+    if invocation:
+        config["alora_invocation_tokens"] = list(invocation)
     with atomic_writer(adapter / "adapter_config.json") as file:
         json.dump(config, file, ensure_ascii=False, indent=2)
     with atomic_writer(adapter / "training.json") as file:
@@ -227,8 +313,23 @@ def _save_register(output: Path, name: str, card: RegisterCard, summary: dict[st
     save_register_card(adapter, card)
     target = output / REGISTERS / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    (adapter / "README.md").unlink(missing_ok=True)
+    shutil.rmtree(target, ignore_errors=True)  # left by a run that was cut while saving
     adapter.rename(target)
+
+
+def _note_base(output: Path, base: Base) -> None:
+    """Remember which base a run begins on."""
+    processes().wait_for_everyone()  # all have seen the folder as it was
+    if processes().is_main_process:
+        with atomic_writer(output / CHECKPOINTS / BEGUN_ON) as file:
+            file.write(base.model_dump_json(exclude_none=True) + "\n")
+
+
+def _check_begun_on(output: Path, base: Base) -> None:
+    path = output / CHECKPOINTS / BEGUN_ON
+    difference = base.differs_from(Base.model_validate_json(path.read_bytes())) if path.exists() else None
+    if difference:
+        raise HyperBridgeError(f"{output}: this run was begun on another base: here {difference}")
 
 
 def _check_output(output: Path, resume: bool) -> None:
@@ -257,16 +358,12 @@ def _counts(prepared: Prepared) -> str:
     return f"{len(prepared.rows)} expressions{left_out}"
 
 
-def _is_main_process() -> bool:
-    from accelerate import PartialState
-
-    return bool(PartialState().is_main_process)
-
-
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("Train the registers of a recipe.", arguments)
     recipe = load_recipe(options.config, RegisterRecipe, options.set)
-    train_registers(recipe, resume=options.resume, report=lambda line: print(line) if _is_main_process() else None)
+    train_registers(
+        recipe, resume=options.resume, report=lambda line: print(line) if processes().is_main_process else None
+    )
 
 
 if __name__ == "__main__":

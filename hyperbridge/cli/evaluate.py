@@ -89,8 +89,9 @@ def _say(bridge: HyperBridge, scenes: list[Scene], seed: int) -> list[SaidScene]
     from hyperbridge.evaluation.report import SaidScene
 
     return [
-        SaidScene(scene.prompt(), {name: bridge.speak(scene, name, seed=seed + number)[0] for name in bridge.registers})
+        SaidScene(scene.prompt(), {name: texts[0] for name, texts in said.items()})
         for number, scene in enumerate(track(scenes, description="speaking", transient=True))
+        for said in (bridge.speak(scene, registers="all", seed=seed + number),)
     ]
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hyperbridge.jsonl import atomic_writer
-from hyperbridge.modeling.registers import speaking
-from hyperbridge.modeling.scoring import ScoredRow, text_bits
+from hyperbridge.modeling.bundle import BARE
+from hyperbridge.modeling.scoring import ScoredRow, register_bits
 
 if TYPE_CHECKING:
     from hyperbridge.modeling.bridge import HyperBridge
@@ -45,11 +45,11 @@ class RegisterMatrix:
 def register_matrix(bridge: HyperBridge, rows: Mapping[str, Sequence[ScoredRow]]) -> RegisterMatrix:
     """Score the held-out rows of each register under each adapter of the bridge and under the base."""
 
-    def scores(adapter: str | None) -> dict[str, float]:
-        with speaking(bridge.model, adapter):
-            return {register: bits_per_character(text_bits(bridge.model, own), own) for register, own in rows.items()}
+    def scores(adapter: str) -> dict[str, float]:
+        bank = bridge.bank
+        return {register: bits_per_character(register_bits(bank, adapter, own), own) for register, own in rows.items()}
 
-    return RegisterMatrix(base=scores(None), matrix={adapter: scores(adapter) for adapter in bridge.registers})
+    return RegisterMatrix(base=scores(BARE), matrix={adapter: scores(adapter) for adapter in bridge.registers})
 
 
 def bits_per_character(bits: Sequence[float], rows: Sequence[ScoredRow]) -> float:

@@ -2,33 +2,59 @@
 
     bridge = HyperBridge.from_pretrained("runs/demo")
     bridge.speak("жар+тишина+вход", register="poet", num_return_sequences=2)
+    bridge.speak("жар+тишина+вход", registers="all")      # {"poet": [...], ...}: one scene, read once
     bridge.read("Он медлил у двери.")
 
-A register is a LoRA adapter of a bundle (see bundle.py); the base itself speaks where the register is `base`.
+A register is a LoRA adapter of a bundle (see bundle.py); the base itself speaks where the register is `base`. A scene
+that was read stays with the bridge, so another register says it without reading it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from pydantic import ValidationError
 
 from hyperbridge.errors import HyperBridgeError, first_problem, nearest
 from hyperbridge.modeling.base import Base, Dtype, load_base
-from hyperbridge.modeling.bundle import BundleConfig, load_config, load_register_card, register_folders
+from hyperbridge.modeling.bundle import BARE, BundleConfig, load_config, load_register_card, register_folders
 from hyperbridge.modeling.chat import prompt_ids
-from hyperbridge.modeling.registers import attach_registers, speaking
+from hyperbridge.modeling.generation import Request, Said, Sampling, generate
+from hyperbridge.modeling.registers import RegisterBank, attach_registers
 from hyperbridge.scenes import Scene
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
-BASE_VOICE = "base"
-# No repetition penalty: it would count the words of the scene as said already.
-SAMPLING = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "no_repeat_ngram_size": 4, "max_new_tokens": 96}
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
+
+
+DEFAULT = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One expression to be said: a scene, a register (name or style; `base` for the base), how, and with which seed."""
+
+    scene: Scene | str
+    register: str
+    sampling: Sampling = DEFAULT
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some characters more of one line, while it is being said; `last` where the line ends with them."""
+
+    line: int
+    text: str
+    last: bool
 
 
 class HyperBridge:
@@ -46,6 +72,7 @@ class HyperBridge:
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
+        self._bank = RegisterBank(model)
         self.config = config
         self.styles = styles
         self._register = next(iter(styles))
@@ -66,7 +93,7 @@ class HyperBridge:
 
         Args:
             name_or_path: a folder, or a Hub id (`owner/name`).
-            registers: names to load; None loads all.
+            registers: names to load (of a folder, styles too); None loads all.
             revision: branch, tag or commit of a Hub id.
             base: another place of the same base (a mirror, a local copy); its identity is checked all the same.
             dtype: of the base's weights.
@@ -94,6 +121,11 @@ class HyperBridge:
         )
 
     @property
+    def bank(self) -> RegisterBank:
+        """The adapters on their base, and the scenes read last."""
+        return self._bank
+
+    @property
     def registers(self) -> tuple[str, ...]:
         """The names `use` and `speak` accept, besides `base` for the bare base."""
         return tuple(self.styles)
@@ -104,47 +136,134 @@ class HyperBridge:
         Raises:
             HyperBridgeError: no such register.
         """
-        self._register = self._resolve(register)
+        self._register = self.name_of(register)
         return self
+
+    @overload
+    def speak(
+        self,
+        scene: Scene | str,
+        register: str | None = None,
+        *,
+        registers: None = None,
+        num_return_sequences: int = 1,
+        seed: int | None = None,
+        **sampling: Any,
+    ) -> list[str]: ...
+
+    @overload
+    def speak(
+        self,
+        scene: Scene | str,
+        register: None = None,
+        *,
+        registers: Iterable[str] | str,
+        num_return_sequences: int = 1,
+        seed: int | None = None,
+        **sampling: Any,
+    ) -> dict[str, list[str]]: ...
 
     def speak(
         self,
         scene: Scene | str,
         register: str | None = None,
         *,
+        registers: Iterable[str] | str | None = None,
         num_return_sequences: int = 1,
         seed: int | None = None,
-        **generation: Any,
-    ) -> list[str]:
-        """Say a scene in a register.
+        **sampling: Any,
+    ) -> list[str] | dict[str, list[str]]:
+        """Say a scene in a register, or in several at once.
 
         Args:
             scene: a `Scene`, its JSON, or its prompt form (`жар+тишина+вход` is enough).
             register: a register's name or its `style`; None takes the one in `use`.
-            num_return_sequences: how many expressions.
-            seed: makes sampling repeatable.
-            **generation: options of `GenerationMixin.generate`, over the defaults in `SAMPLING`.
+            registers: several of them, or "all"; they speak in one batch over the scene that is read once.
+            num_return_sequences: how many expressions of each.
+            seed: makes sampling repeatable; an expression depends on its seed and place, not on the other registers.
+            **sampling: over the defaults of `Sampling`: `do_sample`, `temperature`, `top_p`, `max_new_tokens`, ...
+
+        Returns:
+            The expressions of `register`; or of each of `registers`, by name.
 
         Raises:
-            HyperBridgeError: the scene cannot be read, or no such register.
+            HyperBridgeError: the scene cannot be read, no such register, or an unknown sampling option.
         """
-        import torch
+        if register is not None and registers is not None:
+            raise HyperBridgeError("give register (one) or registers (several), not both")
+        names = self._named(registers) if registers is not None else [register or self._register]
+        said = self.say(
+            Line(scene, name, Sampling.of(**sampling), None if seed is None else seed + number)
+            for name in names
+            for number in range(num_return_sequences)
+        )
+        by_name = {
+            name: said[place * num_return_sequences : (place + 1) * num_return_sequences]
+            for place, name in enumerate(names)
+        }
+        return by_name if registers is not None else by_name[names[0]]
 
-        name = self._resolve(register) if register is not None else self._register
-        ids = torch.tensor([prompt_ids(self.tokenizer, as_scene(scene), self.config.system_prompt)])
-        ids = ids.to(self.model.device)
-        if seed is not None:
-            torch.manual_seed(seed)
-        with speaking(self.model, None if name == BASE_VOICE else name), torch.inference_mode():
-            rows = self.model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                num_return_sequences=num_return_sequences,
-                eos_token_id=self.tokenizer.eos_token_id,
-                pad_token_id=self.tokenizer.pad_token_id,
-                **{**SAMPLING, **generation},
+    def say(self, lines: Iterable[Line]) -> list[str]:
+        """Say lines of any scenes, registers and samplings in one batch; the texts in their order.
+
+        Raises:
+            HyperBridgeError: a scene cannot be read, or a register is not there.
+        """
+        texts: dict[int, list[int]] = {}
+        lines = list(lines)
+        for said in self._generate(lines):
+            texts.setdefault(said.row, []).append(said.token_id)
+        return [self._decode(texts[line]) for line in range(len(lines))]
+
+    def stream(self, lines: Iterable[Line]) -> Iterator[Piece]:
+        """As `say`, but every line piece by piece while all are being said; pieces of a line join to its text.
+
+        Raises:
+            HyperBridgeError: a scene cannot be read, or a register is not there.
+        """
+        ids: dict[int, list[int]] = {}
+        sent: dict[int, int] = {}
+        for said in self._generate(list(lines)):
+            ids.setdefault(said.row, []).append(said.token_id)
+            text = self._decode(ids[said.row] if said.last else self._settled(ids[said.row]))
+            start = sent.get(said.row, 0)
+            ready = len(text) if said.last else max(start, len(text.rstrip(REPLACEMENT)))
+            if ready > start or said.last:
+                yield Piece(said.row, text[start:ready], said.last)
+                sent[said.row] = ready
+
+    def _generate(self, lines: Sequence[Line]) -> Iterator[Said]:
+        requests = [
+            Request(
+                tuple(prompt_ids(self.tokenizer, as_scene(line.scene), self.config.system_prompt)),
+                self.name_of(line.register),
+                line.sampling,
+                line.seed,
             )
-        return [text.strip() for text in self.tokenizer.batch_decode(rows[:, ids.shape[1] :], skip_special_tokens=True)]
+            for line in lines
+        ]
+        return generate(
+            self._bank,
+            requests,
+            eos_token_ids=[self.tokenizer.eos_token_id],
+            pad_token_id=self.tokenizer.pad_token_id,
+        )
+
+    def _decode(self, ids: list[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+    def _settled(self, ids: list[int]) -> list[int]:
+        """The tokens whose text can no longer change: a run of bytes is read as a whole, once it has ended."""
+        tokens = self.tokenizer.convert_ids_to_tokens(ids)
+        while tokens and BYTE_TOKEN.fullmatch(tokens[-1]):
+            tokens.pop()
+        return ids[: len(tokens)]
+
+    def _named(self, registers: Iterable[str] | str) -> list[str]:
+        if registers == "all":
+            return list(self.registers)
+        given = [registers] if isinstance(registers, str) else list(registers)
+        return list(dict.fromkeys(self.name_of(name) for name in given))
 
     def read(self, text: str, *, source: str = "text", language: str = "ru") -> list[Scene]:
         """Cut text into scenes by the rules of a language (see hyperbridge.corpus).
@@ -156,13 +275,18 @@ class HyperBridge:
 
         return read_text(text, source=source, language=language)
 
-    def _resolve(self, register: str) -> str:
-        if register == BASE_VOICE or register in self.styles:
+    def name_of(self, register: str) -> str:
+        """A register's name, from its name or its style.
+
+        Raises:
+            HyperBridgeError: no such register.
+        """
+        if register == BARE or register in self.styles:
             return register
         for name, style in self.styles.items():
             if register == style:
                 return name
-        raise HyperBridgeError(f"no register '{register}'; {nearest(register, [*self.styles, BASE_VOICE])}")
+        raise HyperBridgeError(f"no register '{register}'; {nearest(register, [*self.styles, BARE])}")
 
 
 def as_scene(scene: Scene | str) -> Scene:

@@ -23,6 +23,7 @@ CONFIG = "config.json"
 REGISTER = "register.json"
 ADAPTER = "adapter_model.safetensors"
 REGISTERS = "registers"
+BARE = "base"  # the voice of the base itself; no register is called so
 
 
 class BundleConfig(BaseModel):
@@ -64,13 +65,17 @@ def load_config(folder: Path) -> BundleConfig:
 
 
 def register_folders(folder: Path, wanted: Iterable[str] | None = None) -> dict[str, Path]:
-    """The register folders of a bundle, all or those wanted, in name order.
+    """The register folders of a bundle: all in name order, or those wanted, by name or style.
 
     Raises:
         HyperBridgeError: a wanted register is missing, or a register has no safetensors.
     """
     found = {path.name: path for path in sorted((folder / REGISTERS).iterdir()) if (path / REGISTER).is_file()}
-    names = list(found) if wanted is None else list(wanted)
+    if wanted is None:
+        names = list(found)
+    else:
+        styles = {_read(path / REGISTER, RegisterCard).style: name for name, path in found.items()}
+        names = list(dict.fromkeys(styles.get(name, name) for name in wanted))
     for name in names:
         if name not in found:
             raise HyperBridgeError(f"{folder}: no register '{name}'; {nearest(name, found)}")

@@ -14,10 +14,7 @@ from hyperbridge.evaluation.register_matrix import RegisterMatrix, register_matr
 from hyperbridge.modeling.base import Base, load_base
 from hyperbridge.modeling.scoring import ScoredRow, text_bits
 
-ROWS = {
-    "body": [ScoredRow([5, 300], [17, 600, 42], 6), ScoredRow([5], [9], 2)],
-    "poet": [ScoredRow([8, 9], [700, 701], 5)],
-}
+HEADER = "<|im_start|>assistant\n"
 MATRIX = RegisterMatrix(
     base={"body": 2.0, "poet": 3.0},
     matrix={"body": {"body": 1.5, "poet": 3.1}, "poet": {"body": 1.9, "poet": 2.4}},
@@ -25,12 +22,17 @@ MATRIX = RegisterMatrix(
 
 
 def test_every_cell_is_what_plain_peft_scores(bridge: Any, tiny_bundle: Path, tiny_base: Path) -> None:
-    found = register_matrix(bridge, ROWS)
+    header = bridge.tokenizer(HEADER).input_ids
+    rows = {
+        "body": [ScoredRow([5, 300, *header], [17, 600, 42], 6), ScoredRow([5, *header], [9], 2)],
+        "poet": [ScoredRow([8, 9, *header], [700, 701], 5)],
+    }
+    found = register_matrix(bridge, rows)
 
     def cells(model: Any) -> dict[str, float]:
         return {
-            name: round(math.fsum(text_bits(model, rows)) / sum(row.characters for row in rows), 4)
-            for name, rows in ROWS.items()
+            name: round(math.fsum(text_bits(model, own)) / sum(row.characters for row in own), 4)
+            for name, own in rows.items()
         }
 
     def bare() -> Any:

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from hyperbridge import HyperBridge
 from hyperbridge.modeling.base import Base, load_base
-from hyperbridge.modeling.registers import speaking
+from hyperbridge.modeling.grouped_lora import RowGroups
 from hyperbridge.trainers.recipe import RegisterRecipe
 from hyperbridge.trainers.sft import train_registers
 
@@ -52,11 +52,10 @@ def smollm2(gguf_base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(smollm2: Path, recipe_data: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A poet after two steps on the base in 4 bits."""
+    """A poet and a body after two joint steps on the base in 4 bits."""
     data = recipe_data(tmp_path_factory.mktemp("qlora") / "run", max_steps=2, batch_size=2, bf16=True)
     data["base"] = {"model": str(smollm2), "dtype": "bfloat16", "load_in_4bit": True}
     data["training"] |= {"learning_rate": 0.002, "max_length": 400}
-    del data["registers"]["body"]
     return train_registers(RegisterRecipe.model_validate(data), report=lambda line: None)
 
 
@@ -87,13 +86,17 @@ def test_it_speaks_on_4_bits_and_on_16(bundle: Path, load_in_4bit: bool) -> None
     assert said["poet"] == bridge.speak("жар+тишина+вход", "poet", **greedy)
 
 
-def test_plain_peft_gives_the_same_logits_on_16_bits(bundle: Path, smollm2: Path) -> None:
-    ids = torch.tensor([[1, 400, 5000, 42]])
-    bridge = HyperBridge.from_pretrained(bundle, dtype="bfloat16")
-    base = AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.bfloat16)
-    with torch.inference_mode(), speaking(bridge.model, "poet"):
+def test_plain_peft_gives_the_same_logits_as_a_scene_read_once(bundle: Path, smollm2: Path) -> None:
+    bridge = HyperBridge.from_pretrained(bundle, dtype="float32")
+    ids = torch.tensor([[1, 400, 5000, *bridge.bank.invocation("poet"), 42, 300]])
+    base = AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32)
+    with torch.inference_mode():
         bare = base(ids).logits
-        ours = bridge.model(ids).logits
         plain = PeftModel.from_pretrained(base, bundle / "registers/poet").eval()(ids).logits
-    assert torch.equal(plain, ours)
-    assert not torch.equal(plain, bare)
+        start = len(ids[0]) - 2 - len(bridge.bank.invocation("poet"))
+        with bridge.bank.reading():
+            read = bridge.bank.base(ids[:, :start], use_cache=True).past_key_values
+        with bridge.bank.speaking(RowGroups(("poet",), (1,))):
+            ours = bridge.bank.base(ids[:, start:], past_key_values=read).logits
+    assert torch.allclose(plain[:, start:], ours, atol=1e-3)
+    assert not torch.allclose(plain, bare, atol=1e-2)

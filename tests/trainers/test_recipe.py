@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hyperbridge import HyperBridgeError
-from hyperbridge.trainers.recipe import PretrainRecipe, RegisterRecipe, load_recipe
+from hyperbridge.trainers.recipe import PretrainRecipe, RegisterRecipe, load_recipe, parse_size
 
 RECIPE = """
 output_dir: runs/test
@@ -64,12 +64,25 @@ def test_set_overrides_nested_keys_and_makes_sections(recipe: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("training.epohs=3", "unknown key 'training.epohs'; did you mean 'epochs'? (known: batch_size, bf16, epochs,"),
+        ("training.epohs=3", "unknown key 'training.epohs'; did you mean 'epochs'? (known: batch_size, bf16, early_"),
         ("registers.poet.stile=x", "unknown key 'registers.poet.stile'; did you mean 'style'? (known: style)"),
-        ("output=runs", "unknown key 'output'; did you mean 'output_dir'? (known: base, data, lora, output_dir,"),
-        ("zzz=1", "unknown key 'zzz'; (known: base, data, lora, output_dir, registers, system_prompt, training)"),
+        (
+            "output=runs",
+            "unknown key 'output'; did you mean 'output_dir'? (known: activation, base, data, lora, output_dir,",
+        ),
+        ("zzz=1", "unknown key 'zzz'; (known: activation, base, data, lora, output_dir, registers, system_prompt, tra"),
         ("training.epochs=много", "training.epochs: Input should be a valid number, unable to parse"),
         ("training.batch_size=0", "training.batch_size: Input should be greater than 0 (found '0')"),
+        ("activation=scenes", "activation: Input should be 'scene' or 'always' (found 'scenes')"),
+        ("activasion=scene", "unknown key 'activasion'; did you mean 'activation'?"),
+        ("training.scene_cash=1GiB", "unknown key 'training.scene_cash'; did you mean 'scene_cache'?"),
+        (
+            "training.scene_cache=2 гига",
+            'training.scene_cache: write a size as "2GiB", "500MB" or a number of bytes (found \'2 гига\')',
+        ),
+        ("training.scene_cache=-1", "training.scene_cache: Input should be greater than or equal to 0 (found '-1')"),
+        ("training.early_stop=0", "training.early_stop: Input should be greater than 0 (found '0')"),
+        ("training.early_stop=2", "training.early_stop needs data.validation and training.eval_per_epoch"),
         ("base.dtype=int8", "base.dtype: Input should be 'float32', 'bfloat16' or 'float16' (found 'int8')"),
         ("registers.body.style=поэтический", "two registers share the style поэтический"),
         ("registers.the poet.style=телесный", "register name 'the poet' must be a word of letters, digits and _"),
@@ -83,6 +96,41 @@ def test_set_overrides_nested_keys_and_makes_sections(recipe: Path) -> None:
 )
 def test_a_bad_key_or_value_is_explained(recipe: Path, override: str, message: str) -> None:
     assert message in refusal(recipe, override)
+
+
+def test_registers_are_activated_by_the_scene_unless_asked_otherwise(recipe: Path) -> None:
+    assert load_recipe(recipe, RegisterRecipe).activation == "scene"
+    assert load_recipe(recipe, RegisterRecipe, ["activation=always"]).activation == "always"
+
+
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [
+        ("2GiB", 2 * 1024**3),
+        ("1.5 KiB", 1536),
+        ("500MB", 500_000_000),
+        ("1tb", 10**12),
+        ("4096", 4096),
+        ("0", 0),
+    ],
+)
+def test_a_size_is_bytes_or_a_number_with_a_unit(recipe: Path, written: str, size: int) -> None:
+    assert load_recipe(recipe, RegisterRecipe, [f"training.scene_cache={written}"]).training.scene_cache == size
+
+
+@pytest.mark.parametrize("written", ["GiB", "2G", "2 GiB 3", "-1GiB", "1,5GiB", "много"])
+def test_a_text_that_is_no_size_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match="write a size as"):
+        parse_size(written)
+
+
+def test_an_early_stop_needs_something_to_watch(recipe: Path) -> None:
+    watched = ["training.early_stop=2", "data.validation=validation.jsonl"]
+    assert load_recipe(recipe, RegisterRecipe, watched).training.early_stop == 2
+    assert load_recipe(recipe, RegisterRecipe).training.early_stop is None
+    assert "training.early_stop needs data.validation and training.eval_per_epoch" in refusal(
+        recipe, *watched, "training.eval_per_epoch=false"
+    )
 
 
 def test_a_mistyped_required_key_is_unknown_before_it_is_missing(tmp_path: Path) -> None:

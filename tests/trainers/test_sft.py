@@ -1,10 +1,12 @@
-"""Registers are trained on a base that stays as it was, into plain PEFT folders, and a run can be continued."""
+"""Registers are trained together on a base that stays as it was, into plain PEFT folders; a run can be continued."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,13 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
-from trl import SFTTrainer
 
-from hyperbridge import HyperBridge, HyperBridgeError
-from hyperbridge.modeling.registers import speaking
+from hyperbridge import HyperBridge, HyperBridgeError, Scene
+from hyperbridge.modeling.chat import prompt_ids
+from hyperbridge.modeling.scoring import ScoredRow, register_bits, text_bits
 from hyperbridge.trainers import sft
 from hyperbridge.trainers.recipe import RegisterRecipe
+from hyperbridge.trainers.register_trainer import RegisterTrainer
 from hyperbridge.trainers.sft import train_registers
 
 RecipeData = Callable[..., dict[str, Any]]
@@ -37,34 +40,38 @@ class Watched:
 
     output: Path
     bases: list[Any] = field(default_factory=list)
-    batches: list[dict[str, torch.Tensor]] = field(default_factory=list)
-    losses: dict[str, list[float]] = field(default_factory=dict)
+    batches: list[dict[str, Any]] = field(default_factory=list)
+    logs: list[dict[str, float]] = field(default_factory=list)
     reported: list[str] = field(default_factory=list)
+    shown: str = ""
+
+    def losses(self, register: str) -> list[float]:
+        return [logs[f"{register}_loss"] for logs in self.logs if f"{register}_loss" in logs]
 
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory, recipe_data: RecipeData) -> Watched:
     run = Watched(tmp_path_factory.mktemp("watched") / "run")
-    load, compute, log = sft.load_base, SFTTrainer.compute_loss, SFTTrainer.log
+    load, compute, release = sft.load_base, RegisterTrainer.compute_loss, RegisterTrainer.release
 
     def load_base(*args: Any, **kwargs: Any) -> Any:
         run.bases.append(load(*args, **kwargs))
         return run.bases[-1]
 
-    def compute_loss(self: SFTTrainer, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def compute_loss(self: RegisterTrainer, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         run.batches.append(dict(inputs))
         return compute(self, model, inputs, *args, **kwargs)
 
-    def note(self: SFTTrainer, logs: dict[str, float], *args: Any) -> None:
-        if "loss" in logs:
-            run.losses.setdefault(self.args.run_name, []).append(logs["loss"])
-        log(self, logs, *args)
+    def note(self: RegisterTrainer) -> None:
+        run.logs = list(self.state.log_history)
+        release(self)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(StringIO()) as screen:
         patch.setattr(sft, "load_base", load_base)
-        patch.setattr(SFTTrainer, "compute_loss", compute_loss)
-        patch.setattr(SFTTrainer, "log", note)
+        patch.setattr(RegisterTrainer, "compute_loss", compute_loss)
+        patch.setattr(RegisterTrainer, "release", note)
         run.reported = train(recipe_data(run.output, max_steps=12, eval_per_epoch=False))
+    run.shown = screen.getvalue()
     return run
 
 
@@ -78,10 +85,19 @@ def test_the_base_is_loaded_once_and_stays_as_it_was(watched: Watched, tiny_base
     assert [name for name, _ in model.named_modules() if "lora" in name] == []
 
 
-def test_the_loss_goes_down(watched: Watched) -> None:
-    assert {name: len(losses) for name, losses in watched.losses.items()} == {"poet": 12, "body": 12}
-    assert [losses[0] for losses in watched.losses.values()] == pytest.approx([6.78, 7.01], abs=0.05)
-    assert [losses[-1] for losses in watched.losses.values()] == pytest.approx([5.47, 5.57], abs=0.2)
+def test_one_run_trains_all_registers(watched: Watched) -> None:
+    assert [batch["registers"] for batch in watched.batches] == [["body"] * 3 + ["poet"] * 3] * 12
+    assert watched.shown.count("| 0/12 ") == 1
+    assert "2 registers: 100%" in watched.shown
+
+
+def test_the_loss_of_each_register_goes_down(watched: Watched) -> None:
+    poet, body = watched.losses("poet"), watched.losses("body")
+    assert (len(poet), len(body)) == (12, 12)
+    assert [poet[0], body[0]] == pytest.approx([6.92, 7.00], abs=0.05)
+    assert [poet[-1], body[-1]] == pytest.approx([5.47, 5.57], abs=0.2)
+    means = [logs["loss"] for logs in watched.logs if "loss" in logs]
+    assert means == pytest.approx([sum(pair) / 2 for pair in zip(poet, body, strict=True)])
 
 
 def test_what_a_step_learns_is_expressions_and_their_ends(watched: Watched, tiny_tokenizer: Any) -> None:
@@ -92,15 +108,15 @@ def test_what_a_step_learns_is_expressions_and_their_ends(watched: Watched, tiny
     assert "Шаг. Пятка горит, дышу ртом.<|im_end|>" in learned
     assert len(learned) == 12
     assert all(text.count("<|im_end|>") == 1 and "<|im_start|>" not in text for text in learned)
-    padded = [batch["input_ids"][batch["attention_mask"] == 0] for batch in watched.batches]
+    padded = [batch["input_ids"][~batch["own"]] for batch in watched.batches]
     assert {int(token_id) for tokens in padded for token_id in tokens} == {tiny_tokenizer.pad_token_id}
 
 
 def test_a_run_says_what_it_trained_on(watched: Watched) -> None:
-    assert [line.partition(" 0.")[0].partition(": loss")[0] for line in watched.reported] == [
+    assert [line.partition(": loss")[0] for line in watched.reported] == [
         "poet: 6 expressions",
-        "poet",
         "body: 6 expressions",
+        "poet",
         "body",
     ]
 
@@ -119,7 +135,7 @@ def test_a_finished_run_is_a_bundle_and_nothing_else(tiny_bundle: Path) -> None:
     ]
     summary = json.loads((tiny_bundle / "registers/poet/training.json").read_text(encoding="utf-8"))
     assert (summary["rows"], summary["dropped"], summary["steps"]) == (6, {}, 4)
-    assert summary["validation_loss"] == pytest.approx(6.84, abs=0.05)
+    assert summary["validation_loss"] == pytest.approx(6.74, abs=0.05)
 
 
 def test_an_adapter_names_the_base_of_the_recipe_and_no_other_path(tiny_bundle: Path, tiny_base: Path) -> None:
@@ -131,18 +147,29 @@ def test_an_adapter_names_the_base_of_the_recipe_and_no_other_path(tiny_bundle: 
     assert str(tiny_bundle) not in text
 
 
+def test_an_adapter_says_from_which_tokens_on_it_acts(
+    tiny_bundle: Path, tiny_tokenizer: Any, tmp_path: Path, recipe_data: RecipeData
+) -> None:
+    def invocation(bundle: Path) -> list[int] | None:
+        text = (bundle / "registers/body/adapter_config.json").read_text(encoding="utf-8")
+        return json.loads(text)["alora_invocation_tokens"]
+
+    assert tiny_tokenizer.decode(invocation(tiny_bundle)) == "<|im_start|>assistant\n"
+    train(recipe_data(tmp_path / "run", max_steps=1, eval_per_epoch=False) | {"activation": "always"})
+    assert invocation(tmp_path / "run") is None
+
+
 @pytest.mark.parametrize("name", ["poet", "body"])
-def test_a_register_loads_with_plain_peft_and_speaks_the_same(name: str, tiny_bundle: Path, tiny_base: Path) -> None:
-    base = AutoModelForCausalLM.from_pretrained(tiny_base)
+def test_a_register_loads_with_plain_peft_and_speaks_the_same(
+    name: str, tiny_bundle: Path, tiny_base: Path, tiny_tokenizer: Any
+) -> None:
+    base = AutoModelForCausalLM.from_pretrained(tiny_base).eval()
     bridge = HyperBridge.from_pretrained(tiny_bundle)
-    ids = torch.tensor([[5, 300, 17, 600, 42]])
-    with torch.inference_mode():
-        bare = base(ids).logits
-        plain = PeftModel.from_pretrained(base, tiny_bundle / "registers" / name)(ids).logits
-        with speaking(bridge.model, name):
-            ours = bridge.model(ids).logits
-    assert torch.equal(plain, ours)
-    assert not torch.allclose(plain, bare, atol=1e-4)
+    rows = [ScoredRow(prompt_ids(tiny_tokenizer, Scene.from_prompt("жар+тишина+вход")), [300, 17, 600, 42], 4)]
+    bare = text_bits(base, rows)
+    plain = text_bits(PeftModel.from_pretrained(base, tiny_bundle / "registers" / name), rows)
+    assert register_bits(bridge.bank, name, rows) == pytest.approx(plain, abs=1e-3)
+    assert plain != pytest.approx(bare, abs=0.1)
 
 
 def test_a_finished_run_is_not_trained_over(tiny_bundle: Path, recipe_data: RecipeData) -> None:
@@ -158,18 +185,18 @@ def test_there_is_nothing_to_resume_where_nothing_was_started(tmp_path: Path, re
 
 @pytest.fixture
 def interrupted(tmp_path: Path, recipe_data: RecipeData, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The recipe of a run that was cut in the body's fourth step, after the checkpoint of its second."""
+    """The recipe of a run that was cut in its fourth step, after the checkpoint of its second."""
     data = recipe_data(tmp_path / "run", save_steps=2)
     steps = iter(range(100))
-    step = SFTTrainer.training_step
+    step = RegisterTrainer.training_step
 
-    def power_cut(self: SFTTrainer, *args: Any, **kwargs: Any) -> Any:
-        if next(steps) == 4 + 3:
+    def power_cut(self: RegisterTrainer, *args: Any, **kwargs: Any) -> Any:
+        if next(steps) == 3:
             raise KeyboardInterrupt
         return step(self, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SFTTrainer, "training_step", power_cut)
+        patch.setattr(RegisterTrainer, "training_step", power_cut)
         with pytest.raises(KeyboardInterrupt):
             train(data)
     return data
@@ -180,22 +207,28 @@ def test_an_unfinished_run_is_not_trained_over_unasked(interrupted: dict[str, An
         train(interrupted)
 
 
+def test_a_checkpoint_holds_all_registers(interrupted: dict[str, Any]) -> None:
+    checkpoints = Path(interrupted["output_dir"]) / "checkpoints"
+    assert [path.name for path in checkpoints.glob("checkpoint-*")] == ["checkpoint-2"]
+    assert sorted(path.parent.name for path in checkpoints.glob("*/*/adapter_model.safetensors")) == ["body", "poet"]
+
+
 def test_a_resumed_run_ends_with_the_adapters_of_an_uninterrupted_one(
     interrupted: dict[str, Any], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps: list[str] = []
-    step = SFTTrainer.training_step
+    steps: list[int] = []
+    step = RegisterTrainer.training_step
 
-    def count(self: SFTTrainer, *args: Any, **kwargs: Any) -> Any:
-        steps.append(self.args.run_name)
+    def count(self: RegisterTrainer, *args: Any, **kwargs: Any) -> Any:
+        steps.append(self.state.global_step)
         return step(self, *args, **kwargs)
 
-    monkeypatch.setattr(SFTTrainer, "training_step", count)
+    monkeypatch.setattr(RegisterTrainer, "training_step", count)
     reported = train(interrupted, resume=True)
-    assert steps == ["body", "body"]
-    assert reported[0] == "poet: trained already, kept"
-    assert reported[1].startswith("body: 6 expressions, from ")
-    assert reported[1].endswith("checkpoint-2")
+    assert steps == [2, 3]
+    assert reported[:2] == ["poet: 6 expressions", "body: 6 expressions"]
+    assert reported[2].startswith("from ")
+    assert reported[2].endswith("checkpoint-2")
     for name in ("poet", "body"):
         resumed, whole = (
             load_file(folder / "registers" / name / "adapter_model.safetensors")
@@ -203,13 +236,27 @@ def test_a_resumed_run_ends_with_the_adapters_of_an_uninterrupted_one(
         )
         assert resumed.keys() == whole.keys()
         assert [key for key in whole if not torch.equal(resumed[key], whole[key])] == []
+        resumed, whole = (
+            json.loads((folder / "registers" / name / "training.json").read_text(encoding="utf-8"))
+            for folder in (Path(interrupted["output_dir"]), tiny_bundle)
+        )
+        assert resumed | {"seconds": 0} == whole | {"seconds": 0}
     assert not (Path(interrupted["output_dir"]) / "checkpoints").exists()
 
 
 def test_a_run_is_not_resumed_on_another_base(interrupted: dict[str, Any], other_base: Path) -> None:
     interrupted["base"] = {"model": str(other_base)}
-    with pytest.raises(HyperBridgeError, match="registers/poet: this register was trained on another base"):
+    with pytest.raises(HyperBridgeError, match="run: this run was begun on another base: here "):
         train(interrupted, resume=True)
+
+
+def test_a_run_shorter_than_the_pause_between_logs_has_its_losses_too(tmp_path: Path, recipe_data: RecipeData) -> None:
+    train(recipe_data(tmp_path / "run", max_steps=3, logging_steps=2))
+    summary = json.loads((tmp_path / "run/registers/poet/training.json").read_text(encoding="utf-8"))
+    assert summary["train_loss"] == pytest.approx(6.5, abs=0.4)
+    train(recipe_data(tmp_path / "short", max_steps=1, logging_steps=10))
+    summary = json.loads((tmp_path / "short/registers/poet/training.json").read_text(encoding="utf-8"))
+    assert summary["train_loss"] == pytest.approx(6.92, abs=0.05)
 
 
 def test_rows_left_out_are_reported(tmp_path: Path, recipe_data: RecipeData) -> None:
@@ -224,6 +271,7 @@ def test_rows_left_out_are_reported(tmp_path: Path, recipe_data: RecipeData) -> 
 def test_a_register_without_a_row_is_an_error(tmp_path: Path, recipe_data: RecipeData) -> None:
     with pytest.raises(HyperBridgeError, match=r"poet: no row is left to train on .*; raise training\.max_length"):
         train(recipe_data(tmp_path / "run", max_length=10))
+    assert not (tmp_path / "run").exists()  # so that the corrected recipe starts without --resume
 
 
 def test_a_missing_style_fails_before_anything_is_trained(tmp_path: Path, recipe_data: RecipeData) -> None:
@@ -238,10 +286,11 @@ def test_a_missing_style_fails_before_anything_is_trained(tmp_path: Path, recipe
 
 def test_tensorboard_logs_stay_when_the_run_is_finished(tmp_path: Path, recipe_data: RecipeData) -> None:
     train(recipe_data(tmp_path / "run", report_to="tensorboard", max_steps=1))
-    assert [path.name for path in sorted((tmp_path / "run/logs").iterdir())] == ["body", "poet"]
-    for name in ("body", "poet"):
-        (events,) = (tmp_path / "run/logs" / name).glob("events.out.tfevents.*")
-        assert b"train/loss" in events.read_bytes()
+    (events,) = (tmp_path / "run/logs").iterdir()
+    assert events.name.startswith("events.out.tfevents.")
+    written = events.read_bytes()
+    tags = (b"train/loss", b"train/poet_loss", b"train/body_loss", b"eval/poet_loss", b"eval/body_loss")
+    assert [tag for tag in tags if tag not in written] == []
 
 
 def test_a_logger_that_is_not_installed_is_the_users_error(

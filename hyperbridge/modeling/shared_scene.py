@@ -1,0 +1,257 @@
+"""One scene, read once: the keys and values of a prompt that every register shares.
+
+With an activated LoRA the adapter acts only from the invocation on, that is from the assistant header of the chat
+template (PEFT's `alora_invocation_tokens`; Greenewald et al., "Activated LoRA", 2025). What lies before it is read by
+the frozen base alone, so its keys and values are the same for every register: they are computed once, kept by
+content (the token ids; a store belongs to one base), and laid under the rows that speak the scene. A row itself
+holds the header and what comes after it. Memory of a scene: 2 x layers x kv_heads x tokens x head_dim numbers.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+from hyperbridge.errors import HyperBridgeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Ids = tuple[int, ...]
+
+
+def invocation_ids(tokenizer: PreTrainedTokenizerBase) -> Ids:
+    """Token ids of the assistant header: what the chat template adds to open the assistant's turn.
+
+    Raises:
+        HyperBridgeError: the template adds nothing there, so there is nothing to activate a register with.
+    """
+    chat = [{"role": "user", "content": "жар"}]
+    closed = tokenizer.apply_chat_template(chat, add_generation_prompt=False, return_dict=False)
+    opened = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
+    header = tuple(opened[len(closed) :])
+    if not header or opened[: len(closed)] != closed:
+        raise HyperBridgeError(
+            "the chat template has no assistant header of its own, so nothing can activate a register; "
+            "train with activation: always"
+        )
+    return header
+
+
+def split_prompt(prompt: Sequence[int], invocation: Sequence[int]) -> tuple[Ids, Ids]:
+    """A prompt as what the base reads and what the register reads: cut before the last invocation, as PEFT does.
+
+    Raises:
+        HyperBridgeError: the invocation is not there; PEFT would silently speak with the bare base.
+    """
+    length = len(invocation)
+    for start in range(len(prompt) - length, -1, -1):
+        if tuple(prompt[start : start + length]) == tuple(invocation):
+            return tuple(prompt[:start]), tuple(prompt[start:])
+    raise HyperBridgeError(
+        f"the prompt lacks the invocation {list(invocation)} that activates the register; build prompts with the "
+        "base's own chat template"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SceneKV:
+    """Keys and values of one scene: (2, layers, kv_heads, tokens, head_dim), in the base's compute dtype."""
+
+    states: Tensor
+
+    @property
+    def tokens(self) -> int:
+        return int(self.states.shape[3])
+
+    @property
+    def nbytes(self) -> int:
+        return self.states.nbytes
+
+
+class SceneStore:
+    """Scenes already read, by their token ids, up to a number of bytes.
+
+    Args:
+        capacity: bytes; 0 keeps nothing.
+        evict: make room by dropping the scene used longest ago (a conversation); otherwise a full store takes no more
+            (epochs that come around in order would evict each scene just before its turn), and `refused` counts.
+    """
+
+    def __init__(self, capacity: int, *, evict: bool) -> None:
+        self.capacity, self.evict = capacity, evict
+        self.bytes = self.refused = 0
+        self._scenes: OrderedDict[Ids, SceneKV] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._scenes)
+
+    def get(self, ids: Ids) -> SceneKV | None:
+        found = self._scenes.get(ids)
+        if found is not None:
+            self._scenes.move_to_end(ids)
+        return found
+
+    def put(self, ids: Ids, scene: SceneKV) -> None:
+        if ids in self._scenes:
+            return
+        while self.evict and self._scenes and self.bytes + scene.nbytes > self.capacity:
+            self.bytes -= self._scenes.popitem(last=False)[1].nbytes
+        if self.bytes + scene.nbytes > self.capacity:
+            self.refused += 1
+            return
+        self._scenes[ids] = scene
+        self.bytes += scene.nbytes
+
+
+def read_scenes(
+    model: PreTrainedModel, scenes: Sequence[Ids], store: SceneStore | None = None, *, pad_token_id: int = 0
+) -> list[SceneKV]:
+    """Keys and values of scenes under the bare base, those in the store from there, each other read once.
+
+    Args:
+        model: the base, its LoRA layers silent; in evaluation mode while it reads.
+        scenes: token ids of each, at least one token.
+        store: looks up and keeps.
+        pad_token_id: fills shorter scenes on the left.
+    """
+    known = {ids: found for ids in scenes if store is not None and (found := store.get(ids)) is not None}
+    missing = [ids for ids in dict.fromkeys(scenes) if ids not in known]
+    if missing:
+        for ids, scene in zip(missing, _read(model, missing, pad_token_id), strict=True):
+            known[ids] = scene
+            if store is not None:
+                store.put(ids, scene)
+    return [known[ids] for ids in scenes]
+
+
+def _read(model: PreTrainedModel, scenes: Sequence[Ids], pad_token_id: int) -> list[SceneKV]:
+    """One forward pass without gradient, without logits."""
+    length = max(map(len, scenes))
+    ids = torch.tensor([[pad_token_id] * (length - len(scene)) + list(scene) for scene in scenes], device=model.device)
+    mask = torch.tensor([[0] * (length - len(scene)) + [1] * len(scene) for scene in scenes], device=model.device)
+    was_training = model.training
+    model.eval()  # no dropout, and no checkpointing, which would drop the cache
+    try:
+        with torch.no_grad():
+            states = model.base_model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+                use_cache=True,
+            ).past_key_values
+    finally:
+        model.train(was_training)
+    keys, values = ([getattr(layer, part) for layer in states.layers] for part in ("keys", "values"))
+    stacked = torch.stack([torch.stack(keys), torch.stack(values)])
+    return [SceneKV(stacked[:, :, row, :, length - len(scene) :].contiguous()) for row, scene in enumerate(scenes)]
+
+
+class _Beneath(CacheLayerMixin):
+    """One layer's keys and values of the scenes, laid before those of the rows; never written to.
+
+    Since it only reads, a checkpointed layer may see it twice and still see the same.
+    """
+
+    is_sliding = False
+    is_croppable = False
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        super().__init__()
+        self.keys, self.values = keys, values
+        self.is_initialized = True
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        pass
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        keys, values = self.keys.to(key_states.dtype), self.values.to(value_states.dtype)
+        return torch.cat([keys, key_states], dim=-2), torch.cat([values, value_states], dim=-2)
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.get_seq_length() + query_length, 0
+
+    def get_seq_length(self) -> int:
+        return int(self.keys.shape[-2])
+
+    def get_max_length(self) -> int:
+        return -1
+
+
+@dataclass(frozen=True, slots=True)
+class Beneath:
+    """What lies under the rows of a batch.
+
+    Attributes:
+        cache: read-only keys and values, (rows, kv_heads, scene_tokens, head_dim) a layer, scenes padded on the left.
+        lengths: (rows,) int64, tokens of each row's scene.
+        width: scene_tokens, the padding included.
+    """
+
+    cache: Cache
+    lengths: Tensor
+    width: int
+
+
+def lay_beneath(scenes: Sequence[SceneKV], scene_of_row: Tensor) -> Beneath:
+    """The scenes of a batch under its rows; `scene_of_row`: (rows,) int64 index into `scenes`."""
+    keys, values = pad_left(scenes)
+    layers: list[Any] = [
+        _Beneath(keys[layer].index_select(0, scene_of_row), values[layer].index_select(0, scene_of_row))
+        for layer in range(len(keys))
+    ]
+    lengths = torch.tensor([scene.tokens for scene in scenes], device=scene_of_row.device)[scene_of_row]
+    return Beneath(Cache(layers=layers), lengths, int(keys.shape[3]))
+
+
+def pad_left(scenes: Sequence[SceneKV]) -> tuple[Tensor, Tensor]:
+    """Keys and values of several scenes, (layers, scenes, kv_heads, tokens, head_dim), zeros before the shorter."""
+    width = max(scene.tokens for scene in scenes)
+    padded = torch.stack(
+        [torch.nn.functional.pad(scene.states, (0, 0, width - scene.tokens, 0)) for scene in scenes], dim=2
+    )
+    return padded[0], padded[1]
+
+
+def require_full_attention(model: PreTrainedModel, tokens: int) -> None:
+    """Refuse sequences that a sliding window would cut: the masks here are full.
+
+    Raises:
+        HyperBridgeError: a layer's window is shorter than `tokens`.
+    """
+    config = model.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    slides = "sliding_attention" in (getattr(config, "layer_types", None) or ["sliding_attention"])
+    if window and slides and tokens > window:
+        raise HyperBridgeError(
+            f"{tokens} tokens do not fit the base's sliding window of {window}; shorten scenes or expressions, or use "
+            "activation: always"
+        )
+
+
+def attention_over(lengths: Tensor, width: int, own: Tensor) -> tuple[Tensor, Tensor]:
+    """Mask and positions of rows that lie on their scenes.
+
+    Args:
+        lengths: (rows,) tokens of each row's scene.
+        width: of the scenes with their padding.
+        own: (rows, tokens) bool, True at the rows' own tokens; padding may lie on either side.
+
+    Returns:
+        (rows, 1, tokens, width + tokens) bool, True where a token may look; (rows, tokens) int64 positions.
+    """
+    rows, tokens = own.shape
+    places = torch.arange(width, device=own.device)
+    scene = (places >= width - lengths[:, None])[:, None, :].expand(rows, tokens, width)
+    causal = torch.ones(tokens, tokens, dtype=torch.bool, device=own.device).tril()
+    among = causal & own[:, None, :]
+    # A padding token sees itself, so that no softmax is over nothing.
+    among = among | torch.eye(tokens, dtype=torch.bool, device=own.device)
+    positions = lengths[:, None] + (own.cumsum(1) - 1).clamp(min=0)
+    return torch.cat([scene, among], dim=2)[:, None], positions
