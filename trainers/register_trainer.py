@@ -256,7 +256,8 @@ class RegisterTrainer(SFTTrainer):
         self._bank.silence()
         arguments: dict[str, Any] = {"input_ids": inputs["input_ids"], "use_cache": False}
         if inputs["scenes"] != [()]:
-            scenes = read_scenes(base, inputs["scenes"], self.store, pad_token_id=self._pad_token_id)
+            with self.accelerator.autocast():  # accelerate wraps the forward of the model it prepared, not the base's
+                scenes = read_scenes(base, inputs["scenes"], self.store, pad_token_id=self._pad_token_id)
             beneath = lay_beneath(scenes, inputs["scene_of_row"])
             require_full_attention(base, beneath.width + inputs["input_ids"].shape[1])
             mask, positions = attention_over(beneath.lengths, beneath.width, inputs["own"])

@@ -10,7 +10,7 @@ the base over the live rows, and the LoRA of their registers (grouped_lora.py).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
@@ -23,7 +23,6 @@ from hyperbridge.modeling.shared_scene import (
     Ids,
     SceneKV,
     attention_over,
-    pad_left,
     read_scenes,
     require_full_attention,
 )
@@ -159,7 +158,8 @@ class _Live:
     visible: Tensor
     lengths: Tensor
     device: torch.device
-    scenes: int = field(default=0)
+    scenes: int
+    groups: RowGroups
 
     @classmethod
     def started(cls, bank: RegisterBank, requests: Sequence[Request], numbers: Sequence[int], pad: int) -> _Live:
@@ -180,15 +180,8 @@ class _Live:
         for row in rows:
             row.processors = _processors(row.request.sampling, device)
         visible = torch.arange(width, device=device) >= width - lengths[:, None]
-        cache = _cache([read.get(scene) for scene, _ in parts], bank.base, room)
-        return cls(rows, bank.registers, cache, visible, lengths, device, scenes=width)
-
-    def groups(self) -> RowGroups:
-        """Sizes of all registers of the bank, those without a row too: the bank's stack then never changes."""
-        speaking = [row.request.register for row in self.rows]
-        alone = set(speaking)
-        names = tuple(alone) if len(alone) == 1 else self.registers
-        return RowGroups(names, tuple(speaking.count(name) for name in names))
+        cache = _cache([read.get(scene) for scene, _ in parts], bank.base, width, room)
+        return cls(rows, bank.registers, cache, visible, lengths, device, width, _groups(rows, bank.registers))
 
     def read_own(self, bank: RegisterBank, pad: int) -> Tensor:
         """Each row's own part of its prompt, padded on the left; returns (rows, vocabulary) logits after it."""
@@ -210,7 +203,7 @@ class _Live:
         return self._forward(bank, ids, self.visible[:, None, None], positions)
 
     def _forward(self, bank: RegisterBank, ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
-        with bank.speaking(self.groups()):
+        with bank.speaking(self.groups):
             output = bank.base(
                 input_ids=ids,
                 attention_mask=mask,
@@ -237,8 +230,16 @@ class _Live:
         index = torch.tensor(places, device=self.device)
         self.rows = [self.rows[place] for place in places]
         self.visible, self.lengths = self.visible[index], self.lengths[index]
+        self.groups = _groups(self.rows, self.registers)
         for layer in self.cache.layers:
             layer.batch_select_indices(index)
+
+
+def _groups(rows: Sequence[_Row], registers: Sequence[str]) -> RowGroups:
+    """Sizes of all registers of a bank, those without a row too (its stack then never changes), or of the only one."""
+    speaking = [row.request.register for row in rows]
+    names = (speaking[0],) if len(set(speaking)) == 1 else tuple(registers)
+    return RowGroups(names, tuple(speaking.count(name) for name in names))
 
 
 def _pick(row: _Row, logits: Tensor) -> int:
@@ -281,17 +282,19 @@ def _processors(sampling: Sampling, device: torch.device) -> LogitsProcessorList
 
 
 class _Room(CacheLayerMixin):
-    """One layer's keys and values with room for what will be said: written in place, nothing is copied a token."""
+    """One layer's keys and values with room for what will be said: written in place, nothing is copied a token.
+
+    Args:
+        keys, values: (rows, kv_heads, room, head_dim).
+        used: how many of the places are taken.
+    """
 
     is_sliding = False
     is_croppable = False
 
-    def __init__(self, keys: Tensor, values: Tensor, room: int) -> None:
+    def __init__(self, keys: Tensor, values: Tensor, used: int) -> None:
         super().__init__()
-        rows, heads, self._used, _ = keys.shape
-        self.keys = keys.new_empty(rows, heads, room, keys.shape[3])
-        self.values = values.new_empty(rows, heads, room, values.shape[3])
-        self.keys[:, :, : self._used], self.values[:, :, : self._used] = keys, values
+        self.keys, self.values, self._used = keys, values, used
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
@@ -316,14 +319,17 @@ class _Room(CacheLayerMixin):
         return -1
 
 
-def _cache(scenes: Sequence[SceneKV | None], base: Any, room: int) -> Cache:
-    """The scenes beneath their rows, (rows, kv_heads, room, head_dim) a layer; None is a row without a scene."""
+def _cache(scenes: Sequence[SceneKV | None], base: Any, width: int, room: int) -> Cache:
+    """The scenes beneath their rows, ending at `width`; None is a row without a scene."""
     like = next((scene.states for scene in scenes if scene is not None), None)
     if like is None:
         like = _empty_states(base)
-    nothing = SceneKV(like[:, :, :, :0])
-    keys, values = pad_left([scene or nothing for scene in scenes])
-    layers: list[Any] = [_Room(keys[layer], values[layer], room) for layer in range(len(keys))]
+    _, depth, heads, _, size = like.shape
+    states = like.new_zeros(2, depth, len(scenes), heads, room, size)
+    for row, scene in enumerate(scenes):
+        if scene is not None:
+            states[:, :, row, :, width - scene.tokens : width] = scene.states
+    layers: list[Any] = [_Room(states[0, layer], states[1, layer], width) for layer in range(depth)]
     return Cache(layers=layers)
 
 

@@ -108,13 +108,16 @@ def lora_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
 
 
 class GroupedLora:
-    """Makes the LoRA layers of a PEFT model speak for several registers at once while `speaking` or `installed`.
+    """Makes the LoRA layers of a PEFT model speak for several registers at once, within `speaking` or once installed.
 
     Args:
         model: its adapters are the registers.
         frozen: the adapters never change, so that a stack is made once for each set of registers.
         seed: of the dropout masks. Each register draws its own, from the seed, its name, the turn and the layer, so a
             mask depends neither on the other registers nor on whether activations are recomputed.
+
+    Attributes:
+        asleep: PEFT itself answers, as outside of `speaking`, `silent` and `install`.
     """
 
     def __init__(self, model: PeftModel, *, frozen: bool = False, seed: int = 0) -> None:
@@ -128,36 +131,46 @@ class GroupedLora:
         self._seed = seed
         self._turn = 0
         self._groups: RowGroups | None = None
+        self._padded_for: RowGroups | None = None
         self._padding: Padding | None = None
         self._stacks: list[Stack | None] = []
         self._kept: dict[tuple[str, ...], list[Stack | None]] | None = {} if frozen else None
         self._forwards = [_Forward(self, index, layer) for index, layer in enumerate(self._layers)]
         self._installed = False
+        self.asleep = True
 
     def install(self) -> None:
-        """Take over the LoRA layers' forward until `remove`; without groups they answer with the base alone."""
-        for layer, forward in zip(self._layers, self._forwards, strict=True):
-            layer.forward = forward
-        self._installed = True
+        """Answer for the LoRA layers until `remove`; without groups with the base alone."""
+        self._take_over()
+        self.asleep = False
 
     def remove(self) -> None:
         """Give the LoRA layers back to PEFT."""
         for layer in self._layers:
-            del layer.forward
-        self._installed = False
+            layer.__dict__.pop("forward", None)
+        self._installed, self.asleep = False, True
         self.silence()
+
+    def _take_over(self) -> None:
+        if not self._installed:
+            for layer, forward in zip(self._layers, self._forwards, strict=True):
+                layer.forward = forward
+            self._installed = True
 
     def route(self, groups: RowGroups, *, turn: int = 0) -> None:
         """Stack the adapters of the groups for the forward passes to come; gradients flow back to each adapter."""
         unknown = set(groups.names) - {*self._names, BARE}
         if unknown:
             raise ValueError(f"no adapter named {', '.join(sorted(unknown))}; there are {', '.join(self._names)}")
-        self._groups, self._turn = groups, turn
-        self._padding = groups.padding(self._device)
+        self._turn = turn
+        if groups is not self._padded_for:
+            self._padded_for, self._padding = groups, groups.padding(self._device)
+        self._groups = groups
         kept = None if self._kept is None else self._kept.get(groups.names)
         if kept is None:
             kept = [_stack(layer, groups.names) for layer in self._layers]
             if self._kept is not None:
+                kept = [_in_compute_dtype(stack, layer) for stack, layer in zip(kept, self._layers, strict=True)]
                 self._kept[groups.names] = kept
         self._stacks = kept
 
@@ -175,16 +188,14 @@ class GroupedLora:
     @contextmanager
     def silent(self) -> Iterator[None]:
         """Within the block, the base alone answers until something is routed."""
-        was_installed = self._installed
-        if not was_installed:
-            self.install()
+        self._take_over()
+        asleep, self.asleep = self.asleep, False
         self.silence()
         try:
             yield
         finally:
             self.silence()
-            if not was_installed:
-                self.remove()
+            self.asleep = asleep
 
     def delta(self, index: int, inputs: Tensor) -> Tensor | None:
         """What the adapters add to the output of one layer; None where they add nothing."""
@@ -222,14 +233,16 @@ class GroupedLora:
 
 
 class _Forward:
-    """The forward of one LoRA layer: its base layer, and what the registers add."""
+    """The forward of one LoRA layer: its base layer, and what the registers add; PEFT's own while the bank sleeps."""
 
-    __slots__ = ("_bank", "_base", "_index")
+    __slots__ = ("_bank", "_base", "_index", "_peft")
 
     def __init__(self, bank: GroupedLora, index: int, layer: Any) -> None:
-        self._bank, self._index, self._base = bank, index, layer.base_layer
+        self._bank, self._index, self._base, self._peft = bank, index, layer.base_layer, layer.forward
 
     def __call__(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self._bank.asleep:
+            return self._peft(inputs, *args, **kwargs)
         output = self._base(inputs, *args, **kwargs)
         delta = self._bank.delta(self._index, inputs)
         return output if delta is None else output + delta.to(output.dtype)
@@ -255,6 +268,15 @@ def _stack(layer: Any, names: Sequence[str]) -> Stack | None:
     if len(names) == 1:  # a view: switching to one register copies nothing
         return down[0].unsqueeze(0), up[0].unsqueeze(0), scaling
     return torch.stack(down), torch.stack(up), scaling
+
+
+def _in_compute_dtype(stack: Stack | None, layer: Any) -> Stack | None:
+    """A frozen stack in the dtype of the base layer, so that no layer casts back and forth for one token."""
+    dtype = layer.base_layer.weight.dtype
+    if stack is None or not dtype.is_floating_point:  # quantized: the layer's inputs say what it computes in
+        return stack
+    down, up, scaling = stack
+    return down.to(dtype), up.to(dtype), scaling.to(dtype)
 
 
 def _seed_of(*parts: object) -> int:

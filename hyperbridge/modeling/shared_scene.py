@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn.functional import pad
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from hyperbridge.errors import HyperBridgeError
@@ -201,22 +202,15 @@ class Beneath:
 
 def lay_beneath(scenes: Sequence[SceneKV], scene_of_row: Tensor) -> Beneath:
     """The scenes of a batch under its rows; `scene_of_row`: (rows,) int64 index into `scenes`."""
-    keys, values = pad_left(scenes)
+    width = max(scene.tokens for scene in scenes)
+    padded = torch.stack([pad(scene.states, (0, 0, width - scene.tokens, 0)) for scene in scenes], dim=2)
+    keys, values = padded[0], padded[1]
     layers: list[Any] = [
         _Beneath(keys[layer].index_select(0, scene_of_row), values[layer].index_select(0, scene_of_row))
         for layer in range(len(keys))
     ]
     lengths = torch.tensor([scene.tokens for scene in scenes], device=scene_of_row.device)[scene_of_row]
-    return Beneath(Cache(layers=layers), lengths, int(keys.shape[3]))
-
-
-def pad_left(scenes: Sequence[SceneKV]) -> tuple[Tensor, Tensor]:
-    """Keys and values of several scenes, (layers, scenes, kv_heads, tokens, head_dim), zeros before the shorter."""
-    width = max(scene.tokens for scene in scenes)
-    padded = torch.stack(
-        [torch.nn.functional.pad(scene.states, (0, 0, width - scene.tokens, 0)) for scene in scenes], dim=2
-    )
-    return padded[0], padded[1]
+    return Beneath(Cache(layers=layers), lengths, width)
 
 
 def require_full_attention(model: PreTrainedModel, tokens: int) -> None:
