@@ -25,6 +25,7 @@ from trl import SFTTrainer
 from hyperbridge.modeling.grouped_lora import GroupedLora, RowGroups, lora_layers
 from hyperbridge.modeling.shared_scene import (
     SceneStore,
+    as_attention_takes_it,
     attention_over,
     lay_beneath,
     read_scenes,
@@ -47,18 +48,18 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tens
     """Cross-entropy of each row's expression, times the row's weight.
 
     Args:
-        logits: (rows, columns, vocabulary); column j predicts label j.
-        labels: (rows, columns) int64, IGNORED where no loss is.
+        logits: (rows, tokens, vocabulary); the logits of a token predict the next one.
+        labels: (rows, tokens) int64, IGNORED where no loss is.
         weights: (rows,) float32.
 
     Returns:
         The weighted sum over rows; (rows,) the summed loss of each row, without gradient.
     """
-    chosen = labels != IGNORED
-    nats = cross_entropy(logits[chosen].float(), labels[chosen], reduction="none")
-    of_row = chosen.nonzero()[:, 0]
-    summed = torch.zeros_like(weights).index_add(0, of_row, nats.detach())
-    return (nats * weights[of_row]).sum(), summed
+    # The labels move and the logits stay: slices of logits would be copied, and scattered back in the backward pass.
+    following = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
+    nats = cross_entropy(logits.flatten(0, 1).float(), following.flatten(), ignore_index=IGNORED, reduction="none")
+    summed = nats.view(labels.shape).sum(dim=1)
+    return (summed * weights).sum(), summed.detach()
 
 
 def adapter_parameters(model: nn.Module, name: str) -> list[nn.Parameter]:
@@ -205,6 +206,10 @@ class RegisterTrainer(SFTTrainer):
         self.last_watched = -1
         self._steps: JointSteps | None = None
         self._sums = {name: torch.zeros(2) for name in self.registers}
+        self._attention = self._base().config._attn_implementation
+        if self.args.device.type == "cpu":
+            # The backward pass of the fused kernel takes four times as long here as plain matrix products.
+            self._base().set_attn_implementation("eager")
         _let_cache_be_read(model)
         self._set_trainable()
 
@@ -261,15 +266,12 @@ class RegisterTrainer(SFTTrainer):
             beneath = lay_beneath(scenes, inputs["scene_of_row"])
             require_full_attention(base, beneath.width + inputs["input_ids"].shape[1])
             mask, positions = attention_over(beneath.lengths, beneath.width, inputs["own"])
+            mask = as_attention_takes_it(mask, base, torch.bfloat16 if self.args.bf16 else base.dtype)
             arguments |= {"attention_mask": mask, "position_ids": positions, "past_key_values": beneath.cache}
         else:
             arguments["attention_mask"] = inputs["own"].long()
-        # Columns before the first label's predecessor are not scored by any row.
-        first = int((inputs["labels"] != IGNORED).any(dim=0).nonzero()[0, 0])
-        columns = inputs["input_ids"].shape[1] - first + 1
         self._bank.route(RowGroups.of_rows(inputs["registers"]), turn=inputs["turn"])
-        logits = model(**arguments, logits_to_keep=columns).logits[:, :-1]
-        return weighted_loss(logits, inputs["labels"][:, first:], inputs["weights"])
+        return weighted_loss(model(**arguments).logits, inputs["labels"], inputs["weights"])
 
     def held_out_losses(self) -> dict[str, float]:
         """Mean loss of each register on its held-out rows, in nats a token."""
@@ -327,6 +329,7 @@ class RegisterTrainer(SFTTrainer):
     def release(self) -> None:
         """Give the base back as it was, without adapters."""
         self._bank.remove()
+        self._base().set_attn_implementation(self._attention)
         self.accelerator.unwrap_model(self.model).unload()
 
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:

@@ -22,6 +22,7 @@ from hyperbridge.modeling.grouped_lora import RowGroups
 from hyperbridge.modeling.shared_scene import (
     Ids,
     SceneKV,
+    as_attention_takes_it,
     attention_over,
     read_scenes,
     require_full_attention,
@@ -149,17 +150,17 @@ class _Row:
 class _Live:
     """The rows still speaking, sorted by register, and the keys and values beneath them.
 
-    `visible`: (rows, width) bool, the columns of the cache that hold tokens; `lengths`: (rows,) int64 tokens so far.
+    `visible`: (rows, width) bool, the columns of the cache that hold tokens; `lengths`: (rows,) int64 tokens so far;
+    `scenes`: width of the scenes beneath.
     """
 
     rows: list[_Row]
-    registers: tuple[str, ...]
+    groups: RowGroups
     cache: Cache
     visible: Tensor
     lengths: Tensor
     device: torch.device
     scenes: int
-    groups: RowGroups
 
     @classmethod
     def started(cls, bank: RegisterBank, requests: Sequence[Request], numbers: Sequence[int], pad: int) -> _Live:
@@ -181,7 +182,8 @@ class _Live:
             row.processors = _processors(row.request.sampling, device)
         visible = torch.arange(width, device=device) >= width - lengths[:, None]
         cache = _cache([read.get(scene) for scene, _ in parts], bank.base, width, room)
-        return cls(rows, bank.registers, cache, visible, lengths, device, width, _groups(rows, bank.registers))
+        groups = _groups(rows, tuple(dict.fromkeys(request.register for request in requests)))
+        return cls(rows, groups, cache, visible, lengths, device, width)
 
     def read_own(self, bank: RegisterBank, pad: int) -> Tensor:
         """Each row's own part of its prompt, padded on the left; returns (rows, vocabulary) logits after it."""
@@ -206,7 +208,7 @@ class _Live:
         with bank.speaking(self.groups):
             output = bank.base(
                 input_ids=ids,
-                attention_mask=mask,
+                attention_mask=as_attention_takes_it(mask, bank.base, bank.base.dtype),
                 position_ids=positions,
                 past_key_values=self.cache,
                 use_cache=True,
@@ -230,16 +232,15 @@ class _Live:
         index = torch.tensor(places, device=self.device)
         self.rows = [self.rows[place] for place in places]
         self.visible, self.lengths = self.visible[index], self.lengths[index]
-        self.groups = _groups(self.rows, self.registers)
+        self.groups = _groups(self.rows, self.groups.names)
         for layer in self.cache.layers:
             layer.batch_select_indices(index)
 
 
-def _groups(rows: Sequence[_Row], registers: Sequence[str]) -> RowGroups:
-    """Sizes of all registers of a bank, those without a row too (its stack then never changes), or of the only one."""
+def _groups(rows: Sequence[_Row], names: Sequence[str]) -> RowGroups:
+    """Sizes of the groups that a batch began with, those without a row by now too: its stack then never changes."""
     speaking = [row.request.register for row in rows]
-    names = (speaking[0],) if len(set(speaking)) == 1 else tuple(registers)
-    return RowGroups(names, tuple(speaking.count(name) for name in names))
+    return RowGroups(tuple(names), tuple(speaking.count(name) for name in names))
 
 
 def _pick(row: _Row, logits: Tensor) -> int:

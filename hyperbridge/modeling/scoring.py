@@ -69,7 +69,13 @@ def _register_bits(bank: RegisterBank, register: str, rows: Sequence[ScoredRow])
     import torch
 
     from hyperbridge.modeling.grouped_lora import RowGroups
-    from hyperbridge.modeling.shared_scene import attention_over, lay_beneath, read_scenes, require_full_attention
+    from hyperbridge.modeling.shared_scene import (
+        as_attention_takes_it,
+        attention_over,
+        lay_beneath,
+        read_scenes,
+        require_full_attention,
+    )
 
     parts = [bank.cut(row.prompt, register) for row in rows]
     texts = [[*own, *row.text] for (_, own), row in zip(parts, rows, strict=True)]
@@ -87,7 +93,7 @@ def _register_bits(bank: RegisterBank, register: str, rows: Sequence[ScoredRow])
     with bank.speaking(groups):
         output = bank.base(
             input_ids=ids,
-            attention_mask=mask,
+            attention_mask=as_attention_takes_it(mask, bank.base, bank.base.dtype),
             position_ids=positions,
             past_key_values=beneath.cache,
             use_cache=False,

@@ -249,3 +249,10 @@ def attention_over(lengths: Tensor, width: int, own: Tensor) -> tuple[Tensor, Te
     among = among | torch.eye(tokens, dtype=torch.bool, device=own.device)
     positions = lengths[:, None] + (own.cumsum(1) - 1).clamp(min=0)
     return torch.cat([scene, among], dim=2)[:, None], positions
+
+
+def as_attention_takes_it(mask: Tensor, model: PreTrainedModel, dtype: torch.dtype) -> Tensor:
+    """A bool mask as the model's attention wants a 4-D one: the eager implementation adds it to its scores."""
+    if model.config._attn_implementation != "eager":
+        return mask
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
