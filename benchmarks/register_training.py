@@ -76,6 +76,7 @@ class Arm:
         parts: of a joint step.
         kept: scenes are kept, and the second epoch is what counts.
         best_batch: at the batch size that gives TRL most.
+        plain_attention: with the attention that ours takes on the CPU, instead of TRL's default.
     """
 
     about: str
@@ -85,6 +86,7 @@ class Arm:
     parts: int = len(REGISTERS)
     kept: bool = False
     best_batch: bool = False
+    plain_attention: bool = False
 
     @property
     def peer(self) -> str:
@@ -95,6 +97,7 @@ class Arm:
 ARMS = {
     "trl": Arm("TRL SFTTrainer, a LoRA at a time"),
     "trl+ckpt": Arm("the same with activation checkpointing", checkpointing=True),
+    "trl-eager": Arm("the same with plain attention, as ours has on the CPU", plain_attention=True),
     "trl-best": Arm("TRL at its fastest batch size", best_batch=True),
     "peft-alora": Arm("TRL SFTTrainer with PEFT's aLoRA, one at a time", activated=True),
     "ours": Arm("RegisterTrainer, each scene read once a step", joint=True),
@@ -174,6 +177,8 @@ def _alone(job: Figures, arm: Arm, rows: list[Row], header: Sequence[int], watch
     for name in REGISTERS[: job["registers"]]:
         with watch("load"):
             model, tokenizer = _with_adapters(job, (name,), header if arm.activated else ())
+        if arm.plain_attention:
+            model.get_base_model().set_attn_implementation("eager")
         loaded = loaded or memory_now()
         with watch("trainer"), tempfile.TemporaryDirectory() as folder:
             trainer = SFTTrainer(

@@ -13,6 +13,7 @@ import typer
 import hyperbridge
 from hyperbridge.cli import corpus, evaluate, read, scenes, speak, train
 from hyperbridge.errors import HyperBridgeError
+from hyperbridge.trainers.launch import hide_deprecations
 
 app = typer.Typer(
     name="hyperbridge",
@@ -46,6 +47,7 @@ def _options(
 
 def main() -> None:
     """Entry point of the console script."""
+    hide_deprecations()
     try:
         app()
     except HyperBridgeError as error:
