@@ -98,6 +98,7 @@ class Said:
     last: bool
 
 
+@torch.inference_mode()  # as a decorator it is off between two tokens, while the caller has the word
 def generate(
     bank: RegisterBank, requests: Sequence[Request], *, eos_token_ids: Sequence[int], pad_token_id: int
 ) -> Iterator[Said]:
@@ -115,22 +116,21 @@ def generate(
     if not requests:
         return
     order = sorted(range(len(requests)), key=lambda index: bank.place(requests[index].register))
-    with torch.inference_mode():
-        live = _Live.started(bank, [requests[index] for index in order], order, pad_token_id)
-        ends = set(eos_token_ids)
-        logits = live.read_own(bank, pad_token_id)
-        while True:
-            tokens = live.pick(logits)
-            done = [live.advance(place, token, ends) for place, token in enumerate(tokens)]
-            for row, token, last in zip(live.rows, tokens, done, strict=True):
-                yield Said(row.number, token, last)
-            if all(done):
-                return
-            if any(done):
-                kept = [place for place, last in enumerate(done) if not last]
-                live.keep(kept)
-                tokens = [tokens[place] for place in kept]
-            logits = live.step(bank, tokens)
+    live = _Live.started(bank, [requests[index] for index in order], order, pad_token_id)
+    ends = set(eos_token_ids)
+    logits = live.read_own(bank, pad_token_id)
+    while True:
+        tokens = live.pick(logits)
+        done = [live.advance(place, token, ends) for place, token in enumerate(tokens)]
+        for row, token, last in zip(live.rows, tokens, done, strict=True):
+            yield Said(row.number, token, last)
+        if all(done):
+            return
+        if any(done):
+            kept = [place for place, last in enumerate(done) if not last]
+            live.keep(kept)
+            tokens = [tokens[place] for place in kept]
+        logits = live.step(bank, tokens)
 
 
 @dataclass(slots=True)
@@ -142,8 +142,8 @@ class _Row:
     own: Ids
     ids: list[int]
     generator: torch.Generator
+    processors: LogitsProcessorList
     said: int = 0
-    processors: LogitsProcessorList | None = None
 
 
 @dataclass(slots=True)
@@ -175,11 +175,16 @@ class _Live:
         device = bank.base.device
         lengths = torch.tensor([len(scene) for scene, _ in parts], device=device)
         rows = [
-            _Row(number, request, header, list(request.prompt), _generator(request, device))
+            _Row(
+                number,
+                request,
+                header,
+                list(request.prompt),
+                _generator(request, device),
+                _processors(request.sampling),
+            )
             for number, request, (_, header) in zip(numbers, requests, parts, strict=True)
         ]
-        for row in rows:
-            row.processors = _processors(row.request.sampling, device)
         visible = torch.arange(width, device=device) >= width - lengths[:, None]
         cache = _cache([read.get(scene) for scene, _ in parts], bank.base, width, room)
         groups = _groups(rows, tuple(dict.fromkeys(request.register for request in requests)))
@@ -256,7 +261,7 @@ def _generator(request: Request, device: torch.device) -> torch.Generator:
     return torch.Generator(device).manual_seed(seed)
 
 
-def _processors(sampling: Sampling, device: torch.device) -> LogitsProcessorList:
+def _processors(sampling: Sampling) -> LogitsProcessorList:
     """What transformers' `generate` would apply, in its order."""
     from transformers import (
         LogitsProcessorList,

@@ -122,6 +122,13 @@ def test_a_row_that_ends_frees_its_place(bridge: Any, monkeypatch: pytest.Monkey
     assert rows == [4, 3, 3, 1, 1]
 
 
+def test_between_two_tokens_the_caller_may_train(bridge: Any) -> None:
+    pieces = bridge.stream([Line("мост", "poet", GREEDY)])
+    next(pieces)
+    assert not torch.is_inference_mode_enabled()
+    assert torch.is_grad_enabled()
+
+
 def test_nothing_to_say_is_nothing_said(bridge: Any) -> None:
     assert bridge.say([]) == []
 
