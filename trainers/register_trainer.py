@@ -23,14 +23,7 @@ from torch.utils.data import DataLoader
 from trl import SFTTrainer
 
 from hyperbridge.modeling.grouped_lora import GroupedLora, RowGroups, lora_layers
-from hyperbridge.modeling.shared_scene import (
-    SceneStore,
-    as_attention_takes_it,
-    attention_over,
-    lay_beneath,
-    read_scenes,
-    require_full_attention,
-)
+from hyperbridge.modeling.shared_scene import SceneStore, on_scenes, read_scenes
 from hyperbridge.trainers.joint import JointSteps, Plan, collate
 from hyperbridge.trainers.preparation import IGNORED, Row
 
@@ -205,7 +198,7 @@ class RegisterTrainer(SFTTrainer):
         self._bank.install()
         self.last_watched = -1
         self._steps: JointSteps | None = None
-        self._sums = {name: torch.zeros(2) for name in self.registers}
+        self._sums = torch.zeros(len(self.registers), 2, device=self.args.device)
         self._attention = self._base().config._attn_implementation
         if self.args.device.type == "cpu":
             # The backward pass of the fused kernel takes four times as long here as plain matrix products.
@@ -249,33 +242,38 @@ class RegisterTrainer(SFTTrainer):
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
         loss, summed = self._forward(model, inputs)
-        with torch.no_grad():
-            said = (inputs["labels"] != IGNORED).sum(dim=1)
-            for row, name in enumerate(inputs["registers"]):
-                if inputs["weights"][row] > 0:
-                    self._sums[name] += torch.stack([summed[row], said[row]]).cpu()
+        self._sums += self._tally(inputs, summed)
         return loss * self.args.world_size  # processes' gradients are averaged; the weights are of the whole step
 
     def _forward(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
         base = self._base()
         self._bank.silence()
-        arguments: dict[str, Any] = {"input_ids": inputs["input_ids"], "use_cache": False}
+        arguments: dict[str, Any] = {"attention_mask": inputs["own"].long(), "use_cache": False}
         if inputs["scenes"] != [()]:
             with self.accelerator.autocast():  # accelerate wraps the forward of the model it prepared, not the base's
                 scenes = read_scenes(base, inputs["scenes"], self.store, pad_token_id=self._pad_token_id)
-            beneath = lay_beneath(scenes, inputs["scene_of_row"])
-            require_full_attention(base, beneath.width + inputs["input_ids"].shape[1])
-            mask, positions = attention_over(beneath.lengths, beneath.width, inputs["own"])
-            mask = as_attention_takes_it(mask, base, torch.bfloat16 if self.args.bf16 else base.dtype)
-            arguments |= {"attention_mask": mask, "position_ids": positions, "past_key_values": beneath.cache}
-        else:
-            arguments["attention_mask"] = inputs["own"].long()
+            dtype = torch.bfloat16 if self.args.bf16 else base.dtype
+            arguments = on_scenes(base, scenes, inputs["scene_of_row"], inputs["own"], dtype=dtype)
         self._bank.route(RowGroups.of_rows(inputs["registers"]), turn=inputs["turn"])
-        return weighted_loss(model(**arguments).logits, inputs["labels"], inputs["weights"])
+        logits = model(input_ids=inputs["input_ids"], **arguments).logits
+        return weighted_loss(logits, inputs["labels"], inputs["weights"])
+
+    def _tally(self, inputs: dict[str, Any], summed: Tensor) -> Tensor:
+        """(registers, 2): summed loss and number of tokens of each register's rows, but those at no weight."""
+        said = (inputs["labels"] != IGNORED).sum(dim=1)
+        counted = torch.stack([summed, said], dim=1) * (inputs["weights"] > 0)[:, None]
+        places = torch.tensor([self.registers.index(name) for name in inputs["registers"]], device=counted.device)
+        return torch.zeros_like(self._sums).index_add_(0, places, counted)
+
+    def _means(self, sums: Tensor) -> dict[str, float]:
+        """Loss a token of the registers that said any, from (registers, 2)."""
+        return {
+            name: loss / tokens for name, (loss, tokens) in zip(self.registers, sums.tolist(), strict=True) if tokens
+        }
 
     def held_out_losses(self) -> dict[str, float]:
         """Mean loss of each register on its held-out rows, in nats a token."""
-        sums = {row.register: [0.0, 0] for row in self.watched}
+        sums = torch.zeros_like(self._sums)
         size = max(self.args.per_device_eval_batch_size, 1)
         rows = sorted(self.watched, key=lambda row: (row.scene, row.register))
         self.model.eval()
@@ -284,13 +282,9 @@ class RegisterTrainer(SFTTrainer):
                 part = rows[start : start + size]
                 inputs = collate(part, [1.0] * len(part), pad_token_id=self._pad_token_id)
                 inputs = self._prepare_inputs(inputs | {"turn": 0})
-                for name, loss, labels in zip(
-                    inputs["registers"], self._forward(self.model, inputs)[1].tolist(), inputs["labels"], strict=True
-                ):
-                    sums[name][0] += loss
-                    sums[name][1] += int((labels != IGNORED).sum())
+                sums += self._tally(inputs, self._forward(self.model, inputs)[1])
         self.model.train()
-        return {name: loss / tokens for name, (loss, tokens) in sums.items()}
+        return self._means(sums)
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
         losses = self.held_out_losses()
@@ -357,12 +351,9 @@ class RegisterTrainer(SFTTrainer):
 
     def _mean_losses(self) -> dict[str, float]:
         """Mean training loss of each register since the last call, over all processes."""
-        table = torch.stack([self._sums[name] for name in self.registers]).to(self.args.device)
-        table = self.accelerator.reduce(table, "sum").cpu()
-        self._sums = {name: torch.zeros(2) for name in self.registers}
-        return {
-            name: float(loss / tokens) for name, (loss, tokens) in zip(self.registers, table, strict=True) if tokens
-        }
+        sums = self.accelerator.reduce(self._sums, "sum")
+        self._sums = torch.zeros_like(self._sums)
+        return self._means(sums)
 
     def _base(self) -> PreTrainedModel:
         return self.accelerator.unwrap_model(self.model).get_base_model()

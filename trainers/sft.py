@@ -97,14 +97,7 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
     if trainer.store.capacity and trainer.store.refused:
         report(f"scene_cache is full: {len(trainer.store)} scenes are kept, the others were read anew")
     if processes().is_main_process:
-        _save_adapters(trainer.accelerator.unwrap_model(trainer.model), output)
-        for name, register in recipe.registers.items():
-            summary = _summary(trainer, name, train[name], result.metrics["train_runtime"])
-            told = {"loss": summary["train_loss"], "held-out": summary["validation_loss"]}
-            report(f"{name}: " + ", ".join(f"{what} {loss:.3f}" for what, loss in told.items() if loss is not None))
-            _save_register(output, name, RegisterCard(style=register.style, base=base), summary, invocation)
-        save_config(output, BundleConfig(base=base, system_prompt=recipe.system_prompt))
-        shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+        _save_bundle(recipe, base, trainer, train, invocation, result.metrics["train_runtime"], report)
     trainer.accelerator.wait_for_everyone()
     trainer.release()
     return output
@@ -295,8 +288,26 @@ def _summary(trainer: RegisterTrainer, name: str, prepared: Prepared, seconds: f
     }
 
 
-def _save_adapters(model: PeftModel, output: Path) -> None:
+def _save_bundle(
+    recipe: RegisterRecipe,
+    base: Base,
+    trainer: RegisterTrainer,
+    train: dict[str, Prepared],
+    invocation: Ids,
+    seconds: float,
+    report: Report,
+) -> None:
+    """Write every register and, last, the config that says the run is finished; drop the checkpoints."""
+    output = Path(recipe.output_dir)
+    model = trainer.accelerator.unwrap_model(trainer.model)
     model.save_pretrained(output / CHECKPOINTS / "adapters", safe_serialization=True)
+    for name, register in recipe.registers.items():
+        summary = _summary(trainer, name, train[name], seconds)
+        told = {"loss": summary["train_loss"], "held-out": summary["validation_loss"]}
+        report(f"{name}: " + ", ".join(f"{what} {loss:.3f}" for what, loss in told.items() if loss is not None))
+        _save_register(output, name, RegisterCard(style=register.style, base=base), summary, invocation)
+    save_config(output, BundleConfig(base=base, system_prompt=recipe.system_prompt))
+    shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
 
 
 def _save_register(output: Path, name: str, card: RegisterCard, summary: dict[str, Any], invocation: Ids) -> None:

@@ -69,13 +69,7 @@ def _register_bits(bank: RegisterBank, register: str, rows: Sequence[ScoredRow])
     import torch
 
     from hyperbridge.modeling.grouped_lora import RowGroups
-    from hyperbridge.modeling.shared_scene import (
-        as_attention_takes_it,
-        attention_over,
-        lay_beneath,
-        read_scenes,
-        require_full_attention,
-    )
+    from hyperbridge.modeling.shared_scene import on_scenes, read_scenes
 
     parts = [bank.cut(row.prompt, register) for row in rows]
     texts = [[*own, *row.text] for (_, own), row in zip(parts, rows, strict=True)]
@@ -87,18 +81,10 @@ def _register_bits(bank: RegisterBank, register: str, rows: Sequence[ScoredRow])
     scenes = list(dict.fromkeys(scene for scene, _ in parts))
     with bank.reading():
         read = read_scenes(bank.base, scenes, bank.scenes)
-    beneath = lay_beneath(read, torch.tensor([scenes.index(scene) for scene, _ in parts], device=ids.device))
-    require_full_attention(bank.base, beneath.width + ids.shape[1])
-    mask, positions = attention_over(beneath.lengths, beneath.width, own)
+    scene_of_row = torch.tensor([scenes.index(scene) for scene, _ in parts], device=ids.device)
+    arguments = on_scenes(bank.base, read, scene_of_row, own, dtype=bank.base.dtype)
     with bank.speaking(groups):
-        output = bank.base(
-            input_ids=ids,
-            attention_mask=as_attention_takes_it(mask, bank.base, bank.base.dtype),
-            position_ids=positions,
-            past_key_values=beneath.cache,
-            use_cache=False,
-        )
-    return _bits(output.logits, labels)
+        return _bits(bank.base(input_ids=ids, **arguments).logits, labels)
 
 
 def _padded(

@@ -224,8 +224,8 @@ def require_full_attention(model: PreTrainedModel, tokens: int) -> None:
     slides = "sliding_attention" in (getattr(config, "layer_types", None) or ["sliding_attention"])
     if window and slides and tokens > window:
         raise HyperBridgeError(
-            f"{tokens} tokens do not fit the base's sliding window of {window}; shorten scenes or expressions, or use "
-            "activation: always"
+            f"{tokens} tokens do not fit the base's sliding window of {window}; shorten scenes or expressions "
+            "(training.max_length, max_new_tokens)"
         )
 
 
@@ -256,3 +256,29 @@ def as_attention_takes_it(mask: Tensor, model: PreTrainedModel, dtype: torch.dty
     if model.config._attn_implementation != "eager":
         return mask
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
+
+
+def on_scenes(
+    model: PreTrainedModel, scenes: Sequence[SceneKV], scene_of_row: Tensor, own: Tensor, *, dtype: torch.dtype
+) -> dict[str, Any]:
+    """What a forward pass over rows is given so that they lie on their scenes.
+
+    Args:
+        model: the base.
+        scenes: that were read.
+        scene_of_row: (rows,) int64 index into `scenes`.
+        own: (rows, tokens) bool, True at the rows' own tokens.
+        dtype: of an additive mask.
+
+    Raises:
+        HyperBridgeError: scene and row together do not fit a sliding window.
+    """
+    beneath = lay_beneath(scenes, scene_of_row)
+    require_full_attention(model, beneath.width + own.shape[1])
+    mask, positions = attention_over(beneath.lengths, beneath.width, own)
+    return {
+        "attention_mask": as_attention_takes_it(mask, model, dtype),
+        "position_ids": positions,
+        "past_key_values": beneath.cache,
+        "use_cache": False,
+    }
