@@ -331,10 +331,12 @@ def _cache(scenes: Sequence[SceneKV | None], base: Any, width: int, room: int) -
     if like is None:
         like = _empty_states(base)
     _, depth, heads, _, size = like.shape
-    states = like.new_zeros(2, depth, len(scenes), heads, room, size)
+    states = like.new_empty(2, depth, len(scenes), heads, room, size)
     for row, scene in enumerate(scenes):
+        start = width - (0 if scene is None else scene.tokens)
+        states[:, :, row, :, :start] = 0  # masked, yet nothing times a mask may be infinite
         if scene is not None:
-            states[:, :, row, :, width - scene.tokens : width] = scene.states
+            states[:, :, row, :, start:width] = scene.states
     layers: list[Any] = [_Room(states[0, layer], states[1, layer], width) for layer in range(depth)]
     return Cache(layers=layers)
 
