@@ -2,6 +2,7 @@
 
     python -m benchmarks.register_training                   # time and memory: two bases, three shapes
     python -m benchmarks.register_training --quality         # held-out loss of activated registers and ordinary LoRAs
+    python -m benchmarks.register_training --profile         # where a step's time goes, and its floor
 
 Every arm trains the same rows: each scene is said by all registers, prompt and expression have exactly the tokens that
 the shape names (the prompt with its assistant header), r=16 on all linears, AdamW, no dropout, matrix products in
@@ -18,7 +19,6 @@ import argparse
 import gc
 import json
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +50,10 @@ from hyperbridge.trainers.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedTokenizerBase, TrainerCallback
+    from transformers import PreTrainedTokenizerBase
     from trl import SFTConfig, SFTTrainer
 
+    from benchmarks.step_clock import StepClock
     from hyperbridge.trainers.preparation import Row
     from hyperbridge.trainers.recipe import RegisterRecipe
 
@@ -60,6 +61,8 @@ MODULE = "benchmarks.register_training"
 REGISTERS = ("poet", "logician", "body", "philosopher")
 SHAPES = ("64:64", "192:64", "256:32")
 RANK = 16
+PROFILED_STEPS = 1
+PROFILED = ("trl", "trl-eager", "ours", "ours+kv")
 WARM_UP = 1
 EVERYTHING = 2**50
 
@@ -111,7 +114,9 @@ def measure_training(job: Figures) -> tuple[Figures, Stopwatch]:
     """The figures of one arm in this process; `job` names folder, dtype, arm, shape, batch_size, steps, registers."""
     import torch  # noqa: F401
     import trl  # noqa: F401
+    from trl.trainer.utils import _CHUNKED_LOGPROB_CHUNK_SIZE
 
+    from benchmarks.step_clock import StepClock, StepProfile, product_speed
     from hyperbridge.modeling.shared_scene import invocation_ids
     from hyperbridge.trainers import register_trainer  # noqa: F401
 
@@ -135,12 +140,17 @@ def measure_training(job: Figures) -> tuple[Figures, Stopwatch]:
             completion=completion,
             end=tokenizer.eos_token_id,
         )
-    timed = _joint(job, arm, rows, watch) if arm.joint else _alone(job, arm, rows, header, watch)
+    warm_up = job["steps"] if arm.kept else WARM_UP
+    clock = (StepProfile if job["profile"] else StepClock)(warm_up)
+    timed = _joint(job, arm, rows, watch, clock) if arm.joint else _alone(job, arm, rows, header, watch, clock)
+    if isinstance(clock, StepProfile):
+        widths = {len(tokenizer), _CHUNKED_LOGPROB_CHUNK_SIZE, len(tokenizer) % _CHUNKED_LOGPROB_CHUNK_SIZE}
+        timed |= {"parts": clock.parts(rank=RANK, widths=widths), "product_speed": product_speed()}
     count = job["batch_size"] * job["steps"] * len(names)
-    return timed | {"rows": count, "tokens": count * sum(job["shape"])}, watch
+    return timed | {"seconds": clock.seconds, "rows": count, "tokens": count * sum(job["shape"])}, watch
 
 
-def _joint(job: Figures, arm: Arm, rows: list[Row], watch: Stopwatch) -> Figures:
+def _joint(job: Figures, arm: Arm, rows: list[Row], watch: Stopwatch, clock: StepClock) -> Figures:
     from hyperbridge.trainers.joint import plan_steps
     from hyperbridge.trainers.register_trainer import RegisterTrainer
 
@@ -164,16 +174,18 @@ def _joint(job: Figures, arm: Arm, rows: list[Row], watch: Stopwatch) -> Figures
             train_dataset=_dataset(rows),
             processing_class=tokenizer,
         )
-    seconds = _train(trainer, warm_up=job["steps"] if arm.kept else WARM_UP)
+    _train(trainer, clock)
     if arm.kept and (trainer.store.refused or len(trainer.store) != len({row.scene for row in rows})):
         raise HyperBridgeError("not every scene was kept, so the second epoch read some anew")
-    return {"seconds": seconds, "loaded_mb": round(loaded, 1), "kept_mb": round(trainer.store.bytes / 2**20, 1)}
+    return {"loaded_mb": round(loaded, 1), "kept_mb": round(trainer.store.bytes / 2**20, 1)}
 
 
-def _alone(job: Figures, arm: Arm, rows: list[Row], header: Sequence[int], watch: Stopwatch) -> Figures:
+def _alone(
+    job: Figures, arm: Arm, rows: list[Row], header: Sequence[int], watch: Stopwatch, clock: StepClock
+) -> Figures:
     from trl import SFTTrainer
 
-    seconds, loaded = 0.0, 0.0
+    loaded = 0.0
     for name in REGISTERS[: job["registers"]]:
         with watch("load"):
             model, tokenizer = _with_adapters(job, (name,), header if arm.activated else ())
@@ -192,10 +204,10 @@ def _alone(job: Figures, arm: Arm, rows: list[Row], header: Sequence[int], watch
                 train_dataset=_dataset([row for row in rows if row.register == name]),
                 processing_class=tokenizer,
             )
-        seconds += _train(trainer, warm_up=WARM_UP)
+        _train(trainer, clock)
         del trainer, model
         gc.collect()
-    return {"seconds": seconds, "loaded_mb": round(loaded, 1)}
+    return {"loaded_mb": round(loaded, 1)}
 
 
 def _with_adapters(job: Figures, names: Sequence[str], header: Sequence[int]) -> tuple[PeftModel, Any]:
@@ -255,29 +267,16 @@ def _dataset(rows: Sequence[Row]) -> Any:
     )
 
 
-def _train(trainer: SFTTrainer, *, warm_up: int) -> float:
-    """Train; seconds from the end of the last warm-up step to the end of the last step."""
+def _train(trainer: SFTTrainer, clock: StepClock) -> None:
     from transformers import PrinterCallback
 
     if trainer.model.is_activation_checkpointing:
         raise HyperBridgeError("checkpointing is on before training asks for it")
-    ends: list[float] = []
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_clock(ends))
+    trainer.add_callback(clock)
     trainer.train()
     if bool(trainer.model.is_activation_checkpointing) != bool(trainer.args.activation_checkpointing):
         raise HyperBridgeError("the trainer did not follow activation_checkpointing")
-    return ends[-1] - ends[warm_up - 1]
-
-
-def _clock(ends: list[float]) -> TrainerCallback:
-    from transformers import TrainerCallback
-
-    class Clock(TrainerCallback):
-        def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-            ends.append(time.perf_counter())
-
-    return Clock()
 
 
 def run_training(options: argparse.Namespace) -> tuple[Figures, list[Sheet], list[Bars]]:
@@ -287,7 +286,7 @@ def run_training(options: argparse.Namespace) -> tuple[Figures, list[Sheet], lis
     for base in chosen(options.bases, BASES, "base"):
         folder = str(in_own_process(MODULE, {"part": "prepare", "base": base})["folder"])
         for shape in options.shapes:
-            job = {"folder": folder, "dtype": DTYPES[base], "shape": shape, "registers": len(REGISTERS)}
+            job = _job(folder, base, shape)
             probes = _probe_batches(job, options) if "trl-best" in arms else {}
             found = _measure_arms(job, arms, probes, options)
             name = f"{base}, prompt {shape[0]}, expression {shape[1]} tokens"
@@ -301,14 +300,60 @@ def run_training(options: argparse.Namespace) -> tuple[Figures, list[Sheet], lis
     return {"arms": about, "results": results}, sheets, bars
 
 
+def _job(folder: str, base: str, shape: list[int]) -> Figures:
+    return {
+        "part": "train",
+        "folder": folder,
+        "dtype": DTYPES[base],
+        "shape": shape,
+        "registers": len(REGISTERS),
+        "profile": False,
+    }
+
+
+def run_profile(options: argparse.Namespace) -> tuple[Figures, list[Sheet], list[Bars]]:
+    """Each arm's parts in ms a row, for each base and shape; an arm that trains one by one shows one register."""
+    arms = chosen(options.arms or PROFILED, tuple(ARMS), "arm")
+    results, sheets = [], []
+    for base in chosen(options.bases, BASES, "base"):
+        folder = str(in_own_process(MODULE, {"part": "prepare", "base": base})["folder"])
+        for shape in options.shapes:
+            found = {}
+            for arm in arms:
+                own = {"arm": arm, "profile": True, "registers": len(REGISTERS) if ARMS[arm].joint else 1}
+                sizes = {"batch_size": options.batch_size, "steps": PROFILED_STEPS}
+                found[arm] = in_own_process(MODULE, _job(folder, base, shape) | own | sizes)
+                tell(f"{base}, {shape[0]}:{shape[1]}, {arm}: looked at")
+            name = f"{base}, prompt {shape[0]}, expression {shape[1]} tokens: ms a row, under the profiler"
+            results.append({"base": base, "shape": shape, "arms": found})
+            sheets.append(_profile_sheet(name, found))
+    return {"arms": {arm: ARMS[arm].about for arm in arms}, "results": results}, sheets, []
+
+
+def _profile_sheet(title: str, found: dict[str, Figures]) -> Sheet:
+    def a_row(one: Figures, seconds: float) -> str:
+        return f"{1000 * seconds / one['rows']:.1f}"
+
+    def share(one: Figures, part: str) -> str:
+        seconds = one["parts"][part]["seconds"]
+        return f"{a_row(one, seconds)} ({seconds / one['seconds']:.0%})"
+
+    parts = next(iter(found.values()))["parts"]
+    rows = [(part, *(share(one, part) for one in found.values())) for part in parts]
+    flops = {arm: sum(part["flops"] for part in one["parts"].values()) for arm, one in found.items()}
+    rows.append(("in all", *(a_row(one, one["seconds"]) for one in found.values())))
+    rows.append(("products, GFLOP", *(f"{flops[arm] / one['rows'] / 1e9:.0f}" for arm, one in found.items())))
+    floors = (a_row(one, flops[arm] / one["product_speed"]) for arm, one in found.items())
+    rows.append(("floor: these at the speed of one large product", *floors))
+    return Sheet(title, ("part", *found), rows)
+
+
 def _probe_batches(job: Figures, options: argparse.Namespace) -> dict[int, float]:
     """Rows a second of one TRL register at each batch size, over about as many rows as a measurement has."""
     speeds = {}
     for size in options.best_of:
         steps = max(1, options.steps * options.batch_size // size)
-        figures = in_own_process(
-            MODULE, job | {"part": "train", "arm": "trl", "batch_size": size, "steps": steps, "registers": 1}
-        )
+        figures = in_own_process(MODULE, job | {"arm": "trl", "batch_size": size, "steps": steps, "registers": 1})
         speeds[size] = round(figures["rows"] / figures["seconds"], 3)
         tell(f"TRL, {size} rows a step: {speeds[size]:.2f} rows/s")
     return speeds
@@ -320,7 +365,7 @@ def _measure_arms(
     def measure(arm: str, number: int) -> Figures:
         size = max(probes, key=probes.__getitem__) if ARMS[arm].best_batch else options.batch_size
         steps = max(1, round(options.steps * options.batch_size / size))
-        done = in_own_process(MODULE, job | {"part": "train", "arm": arm, "batch_size": size, "steps": steps})
+        done = in_own_process(MODULE, job | {"arm": arm, "batch_size": size, "steps": steps})
         return done | {"batch_size": size, "steps": steps}
 
     return in_rounds(arms, options.rounds, measure, tell)
@@ -522,7 +567,8 @@ def main(arguments: list[str] | None = None) -> None:
         return
     load = load_per_core()
     require_idle(load, force=options.force)
-    results, sheets, bars = (run_quality if options.quality else run_training)(options)
+    run = run_quality if options.quality else run_profile if options.profile else run_training
+    results, sheets, bars = run(options)
     publish(options, load, results, "Training registers", sheets, bars)
 
 
@@ -545,11 +591,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--best-of", nargs="+", type=positive, default=[2, 4, 8, 16, 32], metavar="B", help="batch sizes of trl-best"
     )
     parser.add_argument("--quality", action="store_true", help="compare held-out losses instead; --rounds are seeds")
+    parser.add_argument("--profile", action="store_true", help="sort a step's time into its parts instead")
     parser.add_argument("--recipe", default="nano-ru/registers", help="of --quality")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the recipe")
     options = parser.parse_args(arguments)
-    if options.quality and options.output == parser.get_default("output"):
-        options.output = options.output.with_stem("register_training_quality")
+    if options.quality and options.profile:
+        parser.error("--quality and --profile are two different questions: give one")
+    for other in ("quality", "profile"):
+        if getattr(options, other) and options.output == parser.get_default("output"):
+            options.output = options.output.with_stem(f"register_training_{other}")
     return options
 
 
