@@ -55,6 +55,25 @@ def test_a_row_at_no_weight_has_no_gradient() -> None:
     assert summed[1] > 1
 
 
+@pytest.mark.parametrize("at_once", [1, 40, 10_000])
+def test_the_loss_is_torchs_however_many_places_are_taken_at_once(monkeypatch, at_once: int) -> None:
+    monkeypatch.setattr("hyperbridge.trainers.register_trainer.NUMBERS_AT_ONCE", {"cpu": at_once})
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 5, 11, generator=generator, dtype=torch.float64).float().requires_grad_()
+    labels = torch.randint(0, 11, (3, 5), generator=generator)
+    labels[0, :3] = labels[2] = -100
+    weights = torch.tensor([0.5, 2.0, 1.0])
+    loss, _ = weighted_loss(logits, labels, weights)
+    (3 * loss).backward()
+    ours, logits.grad = logits.grad, None
+    following = logits[:, :-1].transpose(1, 2)
+    nats = torch.nn.functional.cross_entropy(following, labels[:, 1:], ignore_index=-100, reduction="none")
+    theirs = (nats.sum(dim=1) * weights).sum()
+    (3 * theirs).backward()
+    torch.testing.assert_close(loss, theirs)
+    torch.testing.assert_close(ours, logits.grad)
+
+
 def test_each_register_is_clipped_to_its_own_norm() -> None:
     poet, body, silent = [parameter(0, 0), parameter(0)], [parameter(0, 0)], [parameter(0)]
     poet[0].grad, poet[1].grad = torch.tensor([0.0, 6.0]), torch.tensor([8.0])
