@@ -78,7 +78,7 @@ def register_folders(folder: Path, wanted: Iterable[str] | None = None) -> dict[
         names = list(dict.fromkeys(styles.get(name, name) for name in wanted))
     for name in names:
         if name not in found:
-            raise HyperBridgeError(f"{folder}: no register '{name}'; {nearest(name, found)}")
+            raise HyperBridgeError(f"{folder}: no register '{name}'; {nearest(name, [*found, *styles])}")
         if not (found[name] / ADAPTER).is_file():
             others = ", ".join(path.name for path in found[name].glob("adapter_model.*")) or "no adapter"
             raise HyperBridgeError(f"{found[name]}: {ADAPTER} is missing (found {others}); only safetensors are loaded")

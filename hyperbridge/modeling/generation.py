@@ -171,7 +171,7 @@ class _Live:
         width = max((scene.tokens for scene in read.values()), default=0)
         own = max(len(header) for _, header in parts)
         room = width + own + max(request.sampling.max_new_tokens for request in requests)
-        require_full_attention(bank.base, room)
+        require_full_attention(bank.base, [len(one.prompt) + one.sampling.max_new_tokens for one in requests])
         device = bank.base.device
         lengths = torch.tensor([len(scene) for scene, _ in parts], device=device)
         rows = [

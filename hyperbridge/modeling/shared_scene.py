@@ -213,16 +213,20 @@ def lay_beneath(scenes: Sequence[SceneKV], scene_of_row: Tensor) -> Beneath:
     return Beneath(Cache(layers=layers), lengths, width)
 
 
-def require_full_attention(model: PreTrainedModel, tokens: int) -> None:
+def require_full_attention(model: PreTrainedModel, lengths: Sequence[int] | Tensor) -> None:
     """Refuse sequences that a sliding window would cut: the masks here are full.
 
+    Args:
+        model: the base.
+        lengths: tokens of each row with its scene.
+
     Raises:
-        HyperBridgeError: a layer's window is shorter than `tokens`.
+        HyperBridgeError: a layer's window is shorter than a row.
     """
     config = model.config.get_text_config()
     window = getattr(config, "sliding_window", None)
     slides = "sliding_attention" in (getattr(config, "layer_types", None) or ["sliding_attention"])
-    if window and slides and tokens > window:
+    if window and slides and (tokens := int(max(lengths))) > window:
         raise HyperBridgeError(
             f"{tokens} tokens do not fit the base's sliding window of {window}; shorten scenes or expressions "
             "(training.max_length, max_new_tokens)"
@@ -274,7 +278,7 @@ def on_scenes(
         HyperBridgeError: scene and row together do not fit a sliding window.
     """
     beneath = lay_beneath(scenes, scene_of_row)
-    require_full_attention(model, beneath.width + own.shape[1])
+    require_full_attention(model, beneath.lengths + own.sum(dim=1))
     mask, positions = attention_over(beneath.lengths, beneath.width, own)
     return {
         "attention_mask": as_attention_takes_it(mask, model, dtype),

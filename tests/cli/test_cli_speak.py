@@ -30,8 +30,10 @@ def test_a_seed_repeats_and_greedy_needs_none(call, tiny_bundle: Path) -> None:
 
 def test_an_unknown_register_is_one_line(call, tiny_bundle: Path) -> None:
     assert call("speak", tiny_bundle, SCENE, "-r", "poett").error == (
-        f"error: {tiny_bundle}: no register 'poett'; did you mean 'poet'? (known: body, poet)"
+        f"error: {tiny_bundle}: no register 'poett'; did you mean 'poet'? (known: body, poet, поэтический, телесный)"
     )
+    misspelt = call("speak", tiny_bundle, SCENE, "-r", "паэтический").error
+    assert "no register 'паэтический'; did you mean 'поэтический'?" in misspelt
 
 
 def test_an_adapter_of_another_base_is_one_line(call, tiny_bundle: Path, other_base: Path, tmp_path: Path) -> None:

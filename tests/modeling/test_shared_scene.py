@@ -170,12 +170,12 @@ def test_a_sequence_longer_than_a_sliding_window_is_refused() -> None:
         "num_key_value_heads": 1,
     }
     model = MistralForCausalLM(MistralConfig(**sizes, sliding_window=8))
-    require_full_attention(model, 8)
+    require_full_attention(model, [3, 8])
     with pytest.raises(HyperBridgeError, match="9 tokens do not fit the base's sliding window of 8; shorten scenes"):
-        require_full_attention(model, 9)
-    require_full_attention(MistralForCausalLM(MistralConfig(**sizes, sliding_window=None)), 9)
+        require_full_attention(model, [9, 3])
+    require_full_attention(MistralForCausalLM(MistralConfig(**sizes, sliding_window=None)), [9])
 
 
 def test_a_base_whose_layers_all_see_everything_has_no_window(base: PreTrainedModel) -> None:
     assert isinstance(base.config, Qwen3Config)
-    require_full_attention(base, 10_000)
+    require_full_attention(base, [10_000])
