@@ -366,6 +366,7 @@ def _measure_arms(
         size = max(probes, key=probes.__getitem__) if ARMS[arm].best_batch else options.batch_size
         steps = max(1, round(options.steps * options.batch_size / size))
         done = in_own_process(MODULE, job | {"arm": arm, "batch_size": size, "steps": steps})
+        tell(f"{arm}: {1000 * done['seconds'] / done['rows']:.0f} ms a row, {done['peak_mb']:.0f} MB")
         return done | {"batch_size": size, "steps": steps}
 
     return in_rounds(arms, options.rounds, measure, tell)
