@@ -8,7 +8,7 @@ Every arm trains the same rows: each scene is said by all registers, prompt and 
 the shape names (the prompt with its assistant header), r=16 on all linears, AdamW, no dropout, matrix products in
 bfloat16. What is compared is the time of the same rows after a warm-up step (with `ours+kv` after a warm-up epoch,
 which fills the store); importing, loading and building rows are itemised apart. An arm's memory is the peak of its
-process; `ours` cuts a step into as many parts as there are registers, so that a forward pass has as many rows as TRL's.
+process; `ours` cuts a joint step into two forward passes, which keeps it below TRL's.
 
 With `--quality` a round's number is its seed, and both sides are read by plain PEFT in float32.
 """
@@ -86,7 +86,7 @@ class Arm:
     joint: bool = False
     checkpointing: bool = False
     activated: bool = False
-    parts: int = len(REGISTERS)
+    parts: int = 2
     kept: bool = False
     best_batch: bool = False
     plain_attention: bool = False
