@@ -82,8 +82,21 @@ class Modalities(_Record):
     gesture: str | None = None
 
 
+class EchoLink(_Record):
+    """An earlier scene that this one repeats: its id, how (`exact`, `near`, `scene`), the share of words, 0..1."""
+
+    kind: str
+    of: str
+    similarity: Unit
+
+
 class Scene(_Record):
     """The unit of meaning: a hyperlexeme with its components, formula, emotion, registers, tension, vector.
+
+    What the corpus adds: `id`; `path`, the titles of the chapters around it; `parent`, the id of the stretch of one
+    place, time and cast it belongs to; `next`, ids of what follows; `confidence`, how sure each field is; `needs_work`
+    where the tension is below 0.4, and `amplifier`, the id of a tenser scene that may lift it; `resonance`, how many
+    scenes of the corpus are linked to it, and `echo`, the one it repeats.
 
     Two shorter forms of the seeds load too: `{"core": ...}` for `scene`, and a bare hyperscene
     `{"text": ..., "sound": ..., "color": ..., "gesture": ...}`, whose keys become `modalities`.
@@ -103,6 +116,13 @@ class Scene(_Record):
     span: Span | None = None
     next: tuple[str, ...] = ()
     parent: str | None = None
+    id: str | None = None
+    path: tuple[str, ...] = ()
+    confidence: dict[str, Unit] = {}
+    needs_work: bool | None = None
+    amplifier: str | None = None
+    resonance: Annotated[int, Field(ge=0)] | None = None
+    echo: EchoLink | None = None
 
     @model_validator(mode="before")
     @classmethod

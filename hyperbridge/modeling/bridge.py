@@ -286,7 +286,9 @@ class HyperBridge:
         for name, style in self.styles.items():
             if register == style:
                 return name
-        raise HyperBridgeError(f"no register '{register}'; {nearest(register, [*self.styles, *self.styles.values(), BARE])}")
+        raise HyperBridgeError(
+            f"no register '{register}'; {nearest(register, [*self.styles, *self.styles.values(), BARE])}"
+        )
 
 
 def as_scene(scene: Scene | str) -> Scene:
