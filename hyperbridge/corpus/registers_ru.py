@@ -4,8 +4,8 @@ A register given by the user wins, then a folder name in the source (`poetry/...
 decides among five. It sees the meaning (the encoder's vector of the lemmas), lemmas, grammatical tags, rates of forms
 and marks, sentence length, rhyme by syllables and seven vocabularies; it sees no names and no line breaks, so verse in
 one line is verse too. Verse layout multiplies the odds of the poet. `телесный` is no class of the model: it is heard by
-its share of words of the body. Cost: about 15 microseconds a word. Fitted and measured by `benchmarks/fit_registers.py`;
-a model of another encoder, or of other lemmas, is no longer true: fit it again when they change.
+its share of words of the body. Cost: about 15 microseconds a word. Fitted and measured by
+`benchmarks/fit_registers.py`; fit it again when the encoder or the parser changes.
 """
 
 from __future__ import annotations

@@ -9,16 +9,18 @@ import re
 from typing import Any
 
 from hyperbridge.corpus.languages import Layout
-from hyperbridge.errors import HyperBridgeError
+from hyperbridge.dictionary_ru import missing_package
 
 _ORDINAL = r"(?:[IVXLC]+|\d+|[а-яё]+(?:ая|ый|ой|ое|ий|ья|ье|ья))"
 _PART = "глава|часть|том|книга|песнь|песня|действие|явление|картина|раздел|статья|отдел|письмо|сцена"
 _MONTH = "(?:январ|феврал|март|апрел|ма[йя]|июн|июл|август|сентябр|октябр|ноябр|декабр)[а-я]*"
-_DATE_WORD = rf"(?:{_MONTH}|\d+|год[а-я]*|гг?|ночь|утро|вечер|весна|лето|осень|зима|[А-ЯЁ][а-яё.-]+|и|с|до|после)"
+# Possessive (`++`, `*+`) where words follow words: a long line that is no date is left at once, not tried in every cut.
+_DATE_WORD = rf"(?>\d++|(?:{_MONTH}|год[а-я]*|гг?|[А-ЯЁ][а-яё.-]++|и|с)(?![а-яё]))"
 
 LETTERS = re.compile("[а-яёА-ЯЁ]")
 OLD_SPELLING = re.compile(r"[ѣѳѵіїєґў]|[бвгджзклмнпрстфхцчшщ]ъ(?![а-яё])", re.IGNORECASE)
-CHAPTER = re.compile(rf"\W*(?:{_PART})\s+{_ORDINAL}\b\W*(?:\s+\S+){{0,8}}$", re.IGNORECASE)
+_MARKS = r"[^\w\s]*+(?:\s++[^\w\s]++(?=\s))*+"
+CHAPTER = re.compile(rf"\W*(?:{_PART})\s+{_ORDINAL}\b{_MARKS}(?:\s++\S++){{0,8}}\s*$", re.IGNORECASE)
 CONTENTS = re.compile(r"\W*(?:содержание|оглавление)\W*$", re.IGNORECASE)
 NOTES_HEADING = re.compile(
     r"\W*(?:(?:авторские\s+)?примечани[ея](?:\s+к\s+.{1,30})?|комментари[ий]|сноски|другие редакции.{0,30})\W*$",
@@ -29,7 +31,7 @@ NOTE = re.compile(
     r"|https?://|www\.|\bOCR\b|^(?:источник|текст|издание|печатается|впервые)\s*(?:сверен|опубликован\w*|по|:)",
     re.IGNORECASE,
 )
-DATE = re.compile(rf"(?=.*\d{{4}}|.*\d.*\b{_MONTH})[\W_]*(?:{_DATE_WORD}[\W_]*){{1,8}}$")
+DATE = re.compile(rf"(?=.*\d{{4}}|(?>.*?\d).*\b{_MONTH})[\W_]*+(?:{_DATE_WORD}[\W_]*+){{1,8}}$")
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -48,10 +50,6 @@ def _razdel() -> Any:
     except ImportError:
         raise missing_package("razdel") from None
     return razdel
-
-
-def missing_package(name: str) -> HyperBridgeError:
-    return HyperBridgeError(f"reading Russian needs the package {name}: pip install 'hyperbridge[russian]'")
 
 
 LAYOUT = Layout(LETTERS, OLD_SPELLING, CHAPTER, CONTENTS, NOTES_HEADING, NOTE, DATE, sentences)
