@@ -25,10 +25,10 @@ class Table:
 
 
 def evaluate(
-    gold: Annotated[Path, typer.Option("--gold", help="A folder with .conllu treebanks and plays as .jsonl.")],
+    gold: Annotated[Path, typer.Option("--gold", help="Folder with .conllu treebanks, cedr*.jsonl, drama/*.jsonl.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the figures as JSON too.")] = None,
 ) -> None:
-    """Measure agent and act on treebanks, and scene boundaries on plays whose structure is hidden."""
+    """Measure agent and act on treebanks, emotions on CEDR, and scene boundaries on plays with hidden structure."""
     import json
 
     from rich.console import Console
@@ -44,7 +44,9 @@ def evaluate(
             found.append(table)
             _show(console, table)
     if not found:
-        raise HyperBridgeError(f"{gold}: neither .conllu treebanks nor plays (drama/*.jsonl) below this folder")
+        raise HyperBridgeError(
+            f"{gold}: neither .conllu treebanks nor cedr*.jsonl nor plays (drama/*.jsonl) below this folder"
+        )
     if output is not None:
         with atomic_writer(output) as file:
             told = {one.title: [dict(zip(one.columns, row, strict=True)) for row in one.rows] for one in found}
@@ -56,6 +58,9 @@ def _tables(gold: Path) -> Iterator[Table]:
     treebanks = sorted(gold.rglob("*.conllu"))
     if treebanks:
         yield _components(treebanks)
+    emotions = sorted(gold.rglob("cedr*.jsonl"))
+    if emotions:
+        yield from _emotions(emotions[0])
     plays = sorted(gold.rglob("drama/*.jsonl"))
     if plays:
         yield from _boundaries(plays)
@@ -72,6 +77,18 @@ def _components(treebanks: Sequence[Path]) -> Table:
     ]
     columns = ("group", "sentences", "slot", "way", "precision", "recall", "F1")
     return Table("Components, sentences that no rule was fitted on", columns, rows)
+
+
+def _emotions(path: Path) -> Iterator[Table]:
+    from hyperbridge.evaluation.emotions import evaluate_emotions
+
+    for way, scores in evaluate_emotions(path).items():
+        rows = [
+            (one.emotion, str(one.texts), *(f"{value:.3f}" for value in (one.precision, one.recall, one.f1)))
+            for one in scores
+        ]
+        columns = ("emotion", "texts", "precision", "recall", "F1")
+        yield Table(f"Emotions, the tenth of CEDR that nothing was fitted on, {way}", columns, rows)
 
 
 def _boundaries(plays: Sequence[Path]) -> Iterator[Table]:

@@ -168,9 +168,9 @@ def find_emotions(passages: Sequence[Sequence[Token]]) -> list[Emotion | None]:
     Args:
         passages: of each all its tokens, punctuation included, in order.
     """
-    classifier = _classifier()
-    chances = passage_chances(classifier, passages)
-    return [_choose(_passed(row, classifier), tokens) for row, tokens in zip(chances, passages, strict=True)]
+    model = classifier()
+    chances = passage_chances(model, passages)
+    return [_choose(_passed(row, model), tokens) for row, tokens in zip(chances, passages, strict=True)]
 
 
 def passage_chances(classifier: TextClassifier, passages: Sequence[Sequence[Token]]) -> np.ndarray:
@@ -196,7 +196,8 @@ def emotion_features(tokens: Sequence[Token]) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _classifier() -> TextClassifier:
+def classifier() -> TextClassifier:
+    """The shipped model, read once."""
     return TextClassifier.load(MODEL)
 
 

@@ -93,12 +93,13 @@ def parse(sentences: Sequence[list[str]], *, tree: bool, yo: bool = True) -> lis
         tree: compute heads and relations.
         yo: whether the text is printed with ё; it decides where a form does not show it (`дети`: `ребёнок`).
     """
-    order = sorted(range(len(sentences)), key=lambda number: len(sentences[number]))
+    said = [number for number, words in enumerate(sentences) if words]  # the models fail on a batch of empty ones
+    order = sorted(said, key=lambda number: len(sentences[number]))
     by_length = [sentences[number] for number in order]
     tagged = list(_model("Morph", _MORPH).map(by_length))
     trees = list(_model("Syntax", _SYNTAX).map(by_length)) if tree else [None] * len(tagged)
     parsed = dict(zip(order, zip(tagged, trees, strict=True), strict=True))
-    return [_sentence(*parsed[number], yo) for number in range(len(sentences))]
+    return [_sentence(*parsed[number], yo) if words else [] for number, words in enumerate(sentences)]
 
 
 def writes_yo(text: str) -> bool:

@@ -24,6 +24,8 @@ Kind = Literal["prose", "verse"]
 
 MIN_WORDS, ENOUGH_WORDS, MAX_WORDS, MAX_SENTENCES = 8, 18, 60, 4
 MAX_SENTENCE_WORDS = 90
+# As printed; ninety words have about 600. A line of signs alone is no passage, and its cost grows with its square.
+MAX_CHARS = 3000
 VERSE_LINE_CHARS, MIN_LINES, MAX_LINES = 75, 4, 8
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -71,6 +73,9 @@ def segment(document: Document, layout: Layout, drop: Drop) -> Iterator[Passage]
     for block in _blocks(document.text, layout, drop):
         spans = _verse_spans(block) if block.kind == "verse" else _prose_spans(block, document.text, layout)
         for start, end in spans:
+            if end - start > MAX_CHARS:
+                drop(f"longer than {MAX_CHARS} characters")
+                continue
             text = passage_text(document.text[start:end], block.kind)
             reason = _unfit(text, layout)
             if reason is None:

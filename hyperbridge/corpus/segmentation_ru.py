@@ -14,8 +14,9 @@ from hyperbridge.dictionary_ru import missing_package
 _ORDINAL = r"(?:[IVXLC]+|\d+|[а-яё]+(?:ая|ый|ой|ое|ий|ья|ье|ья))"
 _PART = "глава|часть|том|книга|песнь|песня|действие|явление|картина|раздел|статья|отдел|письмо|сцена"
 _MONTH = "(?:январ|феврал|март|апрел|ма[йя]|июн|июл|август|сентябр|октябр|ноябр|декабр)[а-я]*"
-# Possessive (`++`, `*+`) where words follow words: a long line that is no date is left at once, not tried in every cut.
-_DATE_WORD = rf"(?>\d++|(?:{_MONTH}|год[а-я]*|гг?|[А-ЯЁ][а-яё.-]++|и|с)(?![а-яё]))"
+_SEASON = "ночь|утро|вечер|весна|лето|осень|зима"
+# Possessive (`++`, `*+`) where words follow words: a long line that is no date is not tried in every cut.
+_DATE_WORD = rf"(?>\d++|(?:{_MONTH}|год[а-я]*|гг?|{_SEASON}|[А-ЯЁ][а-яё.-]++|и|с|до|после)(?![а-яё]))"
 
 LETTERS = re.compile("[а-яёА-ЯЁ]")
 OLD_SPELLING = re.compile(r"[ѣѳѵіїєґў]|[бвгджзклмнпрстфхцчшщ]ъ(?![а-яё])", re.IGNORECASE)

@@ -103,3 +103,8 @@ def test_what_a_word_may_be_as_a_nominative(word: str, forms: set[str]) -> None:
 def test_lemmas_of_what_the_dictionary_has_twice_or_not_at_all(text: str, word: str, lemma: str) -> None:
     tokens = parse([words(text)], tree=False)[0]
     assert [token.lemma for token in tokens if token.text == word] == [lemma]
+
+
+def test_sentences_without_a_word_are_parsed_to_nothing() -> None:
+    assert parse([[], []], tree=True) == [[], []]
+    assert [len(tokens) for tokens in parse([[], ["Вода", "стоит"]], tree=True)] == [0, 2]
