@@ -221,7 +221,7 @@ class _Follow:
 
     def __init__(self, progress: Progress, build: Build) -> None:
         self.progress, self.build = progress, build
-        self.sizes = {task.source: task.path.stat().st_size for task in build.tasks}
+        self.sizes = {task.source: task.size() for task in build.tasks}
         self.unfinished = build.unfinished()
         ahead = sum(self.sizes[task.source] for task in self.unfinished)
         self.done = sum(self.sizes.values()) - ahead

@@ -96,9 +96,31 @@ def read_documents(inputs: Iterable[str | os.PathLike[str]], *, old_spelling: bo
     Raises:
         HyperBridgeError: an input is missing, has another suffix, cannot be decoded, or holds a bad record.
     """
+    for path, source in find_inputs(inputs):
+        yield from read_input(path, source, old_spelling=old_spelling)
+
+
+def read_input(path: Path, source: str, *, old_spelling: bool = False) -> Iterator[Document]:
+    """Yield the documents of one input that `find_inputs` found.
+
+    Raises:
+        HyperBridgeError: as `read_documents`.
+    """
+    if is_on_hub(path):
+        found = _reader("data_set").read_from_hub(os.fspath(path))
+    else:
+        found = _reader(_READERS.get(suffix_of(path) or "", "data_set")).read(path, source)
+    for document in found:
+        yield _respelled(document) if old_spelling else document
+
+
+def find_inputs(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[Path, str]]:
+    """What `find_files` finds, and data sets of the Hub by their own names."""
     for given in inputs:
-        for document in _read_input(given):
-            yield _respelled(document) if old_spelling else document
+        if is_on_hub(given):
+            yield Path(given), os.fspath(given)
+        else:
+            yield from find_files([given])
 
 
 def find_files(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[Path, str]]:
@@ -170,14 +192,6 @@ def _detect(raw: bytes, name: str) -> str:
             ) from None
         return best.encoding
     return "utf-8"
-
-
-def _read_input(given: str | os.PathLike[str]) -> Iterator[Document]:
-    if is_on_hub(given):
-        yield from _reader("data_set").read_from_hub(os.fspath(given))
-        return
-    for path, source in find_files([given]):
-        yield from _reader(_READERS.get(suffix_of(path) or "", "data_set")).read(path, source)
 
 
 def _reader(name: str) -> ModuleType:

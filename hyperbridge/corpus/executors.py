@@ -78,6 +78,8 @@ def run_build(
         run_here(build, follow)
         return True
     unfinished = build.unfinished()
+    if executor == "slurm":
+        _raise_first_failure(build, unfinished)  # of jobs that have ended since the last call
     if unfinished:
         build.folder.mkdir(parents=True, exist_ok=True)
         stage = RunTask(build, tuple(unfinished))
@@ -169,7 +171,10 @@ _EXECUTE: dict[str, Callable[[dict[str, Any], Mapping[str, str]], None]] = {
 
 
 def _raise_first_failure(build: Build, tasks: list[Task]) -> None:
-    for task in tasks:
-        failure = failure_of(build, task)
-        if failure.exists():
-            raise HyperBridgeError(failure.read_text(encoding="utf-8"))
+    """Raise what the first of the failed tasks said; all are forgotten, so that the next call tries them again."""
+    failures = [failure for failure in (failure_of(build, task) for task in tasks) if failure.exists()]
+    told = [failure.read_text(encoding="utf-8") for failure in failures]
+    for failure in failures:
+        failure.unlink()
+    if told:
+        raise HyperBridgeError(told[0])

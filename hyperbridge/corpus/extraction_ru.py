@@ -51,7 +51,7 @@ _WEAK_VERBS = lexicon(
 # Verbs that give way to their infinitive: what is done is what one can, wants or begins to do.
 MODALS = lexicon(
     "мочь смочь хотеть захотеть хотеться захотеться стать начать начинать уметь суметь желать пожелать сметь посметь "
-    "продолжать продолжить перестать переставать приходиться прийтись удаться удаваться успеть успевать"
+    "продолжать продолжить приходиться прийтись удаться удаваться успеть успевать"
 )
 # Nouns of measure and manner: neither a background nor a part of a scene's name.
 _WEAK_NOUNS = lexicon(

@@ -26,9 +26,10 @@ CHAPTER_KINDS = ("part", "chapter", "act")
 RARE_BLANKS = 0.2
 MAX_TITLE_WORDS, MAX_TITLE_CHARS = 12, 80
 
-_NUMBER = re.compile(r"\W*(\d{1,3}|[IVXLC]+)\W*$")
+# A number alone, or a list of them over stanzas that were left out: `XV. XVI. XVII`.
+_NUMBER = re.compile(r"\W*(\d{1,3}|[IVXLC]+)(?:\W+(?:\d{1,3}|[IVXLC]+))*\W*$")
 _BLANK = re.compile(r"\n[^\S\n]*\n")
-_LEADING_NUMBER = re.compile(r"\W*(\d+|[IVXLC]+)\b")
+_NUMBERS = re.compile(r"\b(\d+|[IVXLC]+)\b")
 _BARE_END = re.compile(r"[\w\])»\"*]$")
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
@@ -199,9 +200,9 @@ def _headings(text: str, passages: Sequence[Piece], layout: Layout) -> Iterator[
         for shape, title, offset in _gap_headings(text, start, end, layout, among_poems):
             if number == 0 and shape == "capitals":
                 continue
-            value = _value(title) if shape in {"digits", "numerals"} else 1
-            if value in (1, counted.get(shape, 0) + 1, counted.get(shape, 0) + 2):
-                counted[shape] = value
+            values = _values(title) if shape in {"digits", "numerals"} else [1]
+            if values[0] in (1, counted.get(shape, 0) + 1, counted.get(shape, 0) + 2):
+                counted[shape] = values[-1]
                 yield shape, title, offset
 
 
@@ -232,13 +233,14 @@ def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
         start += len(raw) + 1
 
 
-def _value(title: str) -> int:
-    """The number a heading is: 12, or XII."""
-    digits_or_numerals = _LEADING_NUMBER.match(title)
-    assert digits_or_numerals is not None
-    number = digits_or_numerals[1]
-    if number.isdigit():
-        return int(number)
+def _values(title: str) -> list[int]:
+    """The numbers a heading begins with: [12] of `XII`, [15, 16] of `XV. XVI`."""
+    numbers = _NUMBERS.findall(title)
+    numbers = numbers if _NUMBER.match(title) else numbers[:1]
+    return [int(number) if number.isdigit() else _roman(number) for number in numbers]
+
+
+def _roman(number: str) -> int:
     digits = [_ROMAN[char] for char in number]
     return sum(-one if one < after else one for one, after in zip(digits, [*digits[1:], 0], strict=True))
 

@@ -31,7 +31,8 @@ class Chart:
 
     @property
     def largest(self) -> int:
-        return max((count for _, count in self.bars), default=1)
+        """The longest bar; 1 where all are empty, so that a bar may be drawn as a share of it."""
+        return max((1, *(count for _, count in self.bars)))
 
     @property
     def total(self) -> int:

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hyperbridge.corpus.building import DropCounts, Follow, build_scenes
-from hyperbridge.corpus.documents import find_files, read_documents
+from hyperbridge.corpus.documents import find_inputs, is_on_hub, read_input
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import atomic_writer, read_jsonl
 from hyperbridge.scenes import Scene
@@ -41,17 +41,27 @@ class BuildOptions:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One input file.
+    """One input: a file, a folder that `datasets` saved, or a data set of the Hub.
 
     Attributes:
-        number: its place among the files.
-        path: where it is.
+        number: its place among the inputs.
+        path: where it is; of a data set of the Hub its name.
         source: how its scenes name it.
     """
 
     number: int
     path: Path
     source: str
+
+    def files(self) -> list[Path]:
+        """What it is read from on this disk; nothing of a data set of the Hub."""
+        if is_on_hub(self.path):
+            return []
+        return sorted(path for path in self.path.rglob("*") if path.is_file()) if self.path.is_dir() else [self.path]
+
+    def size(self) -> int:
+        """In bytes."""
+        return sum(path.stat().st_size for path in self.files())
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,7 @@ class Build:
         Raises:
             HyperBridgeError: an input is missing or cannot be read.
         """
-        found = (Task(number, path, source) for number, (path, source) in enumerate(find_files(inputs)))
+        found = (Task(number, path, source) for number, (path, source) in enumerate(find_inputs(inputs)))
         return cls(tuple(found), folder, options)
 
     def unfinished(self) -> list[Task]:
@@ -90,7 +100,7 @@ class Build:
         if _key_of_part(self._counts(task)) == key:
             return
         drops, options = DropCounts(), self.options
-        documents = read_documents([task.path], old_spelling=options.old_spelling)
+        documents = read_input(task.path, task.source, old_spelling=options.old_spelling)
         scenes = build_scenes(
             documents, language=options.language, register=options.register, drops=drops, follow=follow
         )
@@ -138,8 +148,9 @@ class Build:
         """What a part depends on, as a hash."""
         told = {"source": task.source, "rules": _rules(), **asdict(self.options)}
         digest = hashlib.sha256(json.dumps(told, ensure_ascii=False, sort_keys=True).encode())
-        with task.path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        for path in task.files():
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
 
 

@@ -2,8 +2,9 @@
 
 Density is the share of a passage's different content lemmas that the scene carries. Trust follows the seeds: a short
 scene that is well supported is an `anchor`, a long one that is weakly supported a `hypothesis`, the rest is neither.
-Short is the number of seams; support is the number of other passages, of any source, that hold at least two of them,
-a near duplicate among them. Cost of the support: the postings of the seams, which are the rarest lemmas there are.
+Short is the number of seams; support is the number of other passages that hold at least two of them, a near duplicate
+among them (building.py counts those of the same document). Cost of the support: the postings of the seams, which are
+the rarest lemmas there are.
 """
 
 from __future__ import annotations

@@ -180,3 +180,9 @@ def test_headings_always_open_a_scene_and_the_best_cut_between_them_is_found():
 def test_a_document_of_no_passages_is_a_book_alone():
     tree = build_tree("пусто.txt", None, 0, [], [], [])
     assert [node.kind for node in tree.nodes.values()] == ["book"]
+
+
+def test_numerals_of_stanzas_left_out_are_a_heading_like_the_others():
+    text = "I\n\nИван сошёл с крыльца.\n\nII. III\n\nОн долго смотрел на реку.\n\nIV\n\nВечером пришёл сосед.\n"
+    found = find_chapters(text, passages_of(text, *PARTS), LAYOUT)
+    assert [(chapter.title, chapter.depth) for chapter in found] == [("I", 0), ("II. III", 0), ("IV", 0)]

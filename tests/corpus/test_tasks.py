@@ -45,15 +45,15 @@ def test_parts_are_gathered_in_the_order_of_the_files_with_their_counts(books, t
 def test_an_interrupted_build_goes_on_where_it_stopped(books, tmp_path, monkeypatch) -> None:
     build = Build.of([books], tmp_path / "parts", BuildOptions())
     opened: list[str] = []
-    read = tasks.read_documents
+    read = tasks.read_input
 
-    def power_cut(paths, **options):
-        opened.append(paths[0].name)
+    def power_cut(path, source, **options):
+        opened.append(path.name)
         if len(opened) == 2:
             raise KeyboardInterrupt
-        return read(paths, **options)
+        return read(path, source, **options)
 
-    monkeypatch.setattr(tasks, "read_documents", power_cut)
+    monkeypatch.setattr(tasks, "read_input", power_cut)
     with pytest.raises(KeyboardInterrupt):
         run_build(build)
     run_build(build)
@@ -130,3 +130,18 @@ def test_slurm_needs_a_partition_and_a_time(books, tmp_path, monkeypatch) -> Non
         slurm(build)
     with pytest.raises(HyperBridgeError, match="--slurm partitoin: did you mean 'partition'"):
         slurm(build, partitoin="cpu")
+
+
+def test_a_file_in_a_folder_keeps_its_name_and_a_saved_data_set_is_read(books, tmp_path) -> None:
+    import datasets
+
+    (books / "old").mkdir()
+    (books / "old" / "3.txt").write_text(LINES[0], encoding="utf-8")
+    datasets.Dataset.from_dict({"text": [LINES[1]]}).save_to_disk(str(tmp_path / "tales"))
+    build = Build.of([books / "old", tmp_path / "tales"], tmp_path / "parts", BuildOptions())
+    nested = Build.of([books], tmp_path / "nested", BuildOptions())
+    run_build(build)
+    run_build(nested)
+    assert [scene.meta.source for scene in build.scenes()] == ["old/3.txt", "tales#0"]
+    assert [scene.meta.source for scene in nested.scenes()][-1] == "books/old/3.txt"
+    assert build.unfinished() == []
