@@ -52,6 +52,8 @@ _BODY_WORDS = lexicon(
 # Shares of words of the body among content words: heard from the first, primary from the second. Of 344 narrative
 # passages of 60 words 0.6 % lie above 0.22, and none above 0.3.
 BODY_HEARD, BODY_LOUD = 0.18, 0.3
+# Words of the passages that the model was fitted on.
+FITTED_WORDS = 60
 # A class is heard beside the primary one from this probability.
 HEARD = 0.2
 MOST_HEARD = 2
@@ -106,7 +108,9 @@ def classify(
 
 
 def classify_all(passages: Sequence[ParsedPassage]) -> list[Registers]:
-    """The registers of passages, in order; a batch is read with one matrix product.
+    """The registers of passages of one document, in order; a batch is read with one matrix product.
+
+    A passage shorter than those that the model was fitted on is told together with its neighbours.
 
     Raises:
         HyperBridgeError: the model file is missing or broken.
@@ -115,7 +119,24 @@ def classify_all(passages: Sequence[ParsedPassage]) -> list[Registers]:
     scales = model.about["rates"]
     seen = find_traits([passage.words for passage in passages])
     chances = model.probabilities([features(one, scales) for one in seen])
+    chances = _with_neighbours(chances, [sum(token.text[:1].isalpha() for token in one.words) for one in passages])
     return [_decide(passage, row) for passage, row in zip(passages, chances, strict=True)]
+
+
+def _with_neighbours(chances: np.ndarray, words: Sequence[int]) -> np.ndarray:
+    """(passages, classes): each row's mean with those of the passages around it, until these hold FITTED_WORDS.
+
+    Args:
+        chances: (passages, classes) of the passages alone.
+        words: of each passage, by which it counts in a mean.
+    """
+    found = np.empty_like(chances)
+    for number in range(len(chances)):
+        first, last = number, number + 1
+        while sum(words[first:last]) < FITTED_WORDS and (first > 0 or last < len(chances)):
+            first, last = max(0, first - 1), min(len(chances), last + 1)
+        found[number] = np.average(chances[first:last], axis=0, weights=np.maximum(words[first:last], 1))
+    return found
 
 
 def _decide(passage: ParsedPassage, row: np.ndarray) -> Registers:

@@ -90,9 +90,13 @@ def test_names_do_not_tell_the_register() -> None:
     assert renamed.primary == known.primary
 
 
-def test_passages_are_read_in_a_batch_as_one_by_one() -> None:
-    batch = [parsed(text) for text in (VERSE, LAW, TALE, STORY)]
-    assert classify_all(batch) == [classify_all([passage])[0] for passage in batch]
+def test_a_short_passage_is_told_with_its_neighbours_and_a_long_one_alone() -> None:
+    law, short = parsed(" ".join([LAW] * 4)), parsed("Он кивнул и вышел.")
+    alone, beside_law = classify_all([short])[0], classify_all([law, short, law])[1]
+    assert alone.primary != "логический"
+    assert beside_law.primary == "логический"
+    long = [parsed(" ".join([text] * 6)) for text in (VERSE, LAW, TALE, STORY)]
+    assert classify_all(long) == [classify_all([passage])[0] for passage in long]
     assert classify_all([]) == []
 
 
