@@ -1,0 +1,89 @@
+"""`hyperbridge corpus eval` on a treebank and plays of a few lines each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+# Word, lemma, part of speech, head, relation; "s5" and "s6" are of the held-out half, "s1" is not.
+SENTENCES = {
+    "s1": [("Кузнец", "кузнец", "NOUN", 2, "nsubj"), ("молчит", "молчать", "VERB", 0, "root")],
+    "s5": [
+        ("Мельник", "мельник", "NOUN", 2, "nsubj"),
+        ("закрыл", "закрыть", "VERB", 0, "root"),
+        ("ставни", "ставня", "NOUN", 2, "obj"),
+    ],
+    "s6": [
+        ("Старая", "старый", "ADJ", 2, "amod"),
+        ("лодка", "лодка", "NOUN", 3, "nsubj"),
+        ("утонула", "утонуть", "VERB", 0, "root"),
+    ],
+}
+FORMS = {"VERB": "Mood=Ind|VerbForm=Fin"}
+SPEECHES = ("Кто открыл дверь?", "Ветер, хозяйка.", "Тогда закрой её.", "Уже закрыл.", "И свет погаси.", "Погасил.")
+
+
+def treebank(folder: Path) -> None:
+    blocks = []
+    for name, words in SENTENCES.items():
+        rows = [
+            "\t".join((str(number), word, lemma, part, "_", FORMS.get(part, "_"), str(head), relation, "_", "_"))
+            for number, (word, lemma, part, head, relation) in enumerate(words, start=1)
+        ]
+        blocks.append("\n".join((f"# sent_id = {name}", f"# text = {' '.join(word for word, *_ in words)}", *rows)))
+    folder.mkdir(parents=True)
+    (folder / "мельница-ud-test.conllu").write_text("\n\n".join(blocks) + "\n\n", encoding="utf-8")
+
+
+def play(path: Path) -> None:
+    records: list[dict[str, str]] = []
+    for number, text in enumerate(SPEECHES * 3):
+        if number % 6 == 0:
+            records.append({"type": "boundary", "level": "scene", "title": "Явление"})
+            records.append({"type": "stage", "text": "Мельница. Входит хозяйка."})
+        records.append({"type": "speech", "speaker": ("ХОЗЯЙКА", "МЕЛЬНИК")[number % 2], "text": text})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(json.dumps(one, ensure_ascii=False) for one in records) + "\n", encoding="utf-8")
+
+
+def test_a_treebank_and_plays_give_their_tables(call, tmp_path: Path) -> None:
+    treebank(tmp_path / "gold" / "ud")
+    play(tmp_path / "gold" / "drama" / "пьеса-0.jsonl")
+    said = call("corpus", "eval", "--gold", tmp_path / "gold", "-o", tmp_path / "figures.json")
+    assert said.code == 0
+    found = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    components, *boundaries = found.values()
+    assert len(boundaries) == 2
+    assert {row["sentences"] for row in components} == {"2"}
+    assert {(row["slot"], row["F1"]) for row in components if row["way"] == "reader"} == {
+        ("agent", "1.000"),
+        ("act", "1.000"),
+    }
+    assert [row["way"] for row in boundaries[0]] == ["found", "random", "even"]
+    for title in found:
+        assert title in said.out
+    assert "WindowDiff" in said.out
+
+
+def test_a_folder_without_gold_is_one_line(call, tmp_path: Path) -> None:
+    empty = tmp_path / "пусто"
+    empty.mkdir()
+    assert call("corpus", "eval", "--gold", empty).error.startswith(f"error: {empty}: neither .conllu treebanks nor ")
+    assert call("corpus", "eval", "--gold", tmp_path / "нет").error.startswith(f"error: {tmp_path / 'нет'}: no such")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("ud/a.conllu", "1\tсвет\n", r"1: 2 columns in a line of CoNLL-U, not 10; is it a treebank?"),
+        ("drama/пьеса-0.jsonl", '{"type":"speech"}\n', "1: not a record of a play; give lines of type"),
+        ("drama/пьеса-2.jsonl", "", "no held-out play among the files"),
+    ],
+)
+def test_what_is_no_gold_is_one_line(call, tmp_path: Path, name: str, text: str, message: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+    assert message in call("corpus", "eval", "--gold", tmp_path).error
