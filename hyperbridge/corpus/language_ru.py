@@ -47,15 +47,18 @@ def load() -> Language:
 
 def read(passages: Sequence[Passage], register: str | None) -> Iterator[Reading | str]:
     """For each passage its reading, or the reason it has none."""
-    parsed = _parsed(passages)
-    words = [[token for sentence in sentences for token in sentence] for sentences in parsed]
-    emotions = emotion_ru.find_emotions(words)
-    registers = registers_ru.classify_all(
-        [
-            registers_ru.ParsedPassage(own, passage.source, passage.kind == "verse", register)
-            for own, passage in zip(words, passages, strict=True)
-        ]
-    )
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):  # sums in one order, so that every process makes the same bytes
+        parsed = _parsed(passages)
+        words = [[token for sentence in sentences for token in sentence] for sentences in parsed]
+        emotions = emotion_ru.find_emotions(words)
+        registers = registers_ru.classify_all(
+            [
+                registers_ru.ParsedPassage(own, passage.source, passage.kind == "verse", register)
+                for own, passage in zip(words, passages, strict=True)
+            ]
+        )
     for number, passage in enumerate(passages):
         verse = passage.kind == "verse"
         found = extraction_ru.extract(parsed[number], verse=verse)
