@@ -107,6 +107,21 @@ def open_for_reading(path: str | os.PathLike[str]) -> IO[bytes]:
         raise HyperBridgeError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from None
 
 
+def read_utf8_lines(path: str | os.PathLike[str]) -> list[str]:
+    """The lines of a UTF-8 file, split on LF only.
+
+    Raises:
+        HyperBridgeError: it cannot be opened, or a byte of it is not UTF-8.
+    """
+    with open_for_reading(path) as file:
+        raw = file.read()
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise HyperBridgeError(f"{os.fspath(path)}:{line}: not UTF-8 at byte {error.start}; convert the file") from None
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -24,6 +24,7 @@ from pathlib import Path
 from hyperbridge.corpus import boundaries_ru, parsing_ru, segmentation_ru
 from hyperbridge.corpus.boundaries_ru import Traces, Unit, traces_of
 from hyperbridge.errors import HyperBridgeError
+from hyperbridge.jsonl import read_utf8_lines
 
 SEEDS = 20
 LEVELS = ("act", "scene")
@@ -163,7 +164,7 @@ def read_play(path: Path, *, directions: bool) -> Play:
 
 def _records(path: Path) -> list[dict[str, str]]:
     records = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_utf8_lines(path), start=1):
         try:
             record = json.loads(line)
             needed = {"boundary": ("level",), "speech": ("text", "speaker"), "stage": ("text",)}[record["type"]]
@@ -195,8 +196,14 @@ def held_out(name: str) -> bool:
 
 
 def evaluate_plays(plays: Sequence[Play], settings: boundaries_ru.Settings) -> dict[str, BoundaryReport]:
-    """The figures of the finder and of both baselines, on the plays that have boundaries."""
+    """The figures of the finder and of both baselines, on the plays that have boundaries.
+
+    Raises:
+        HyperBridgeError: none has.
+    """
     plays = [play for play in plays if play.boundaries]
+    if not plays:
+        raise HyperBridgeError("no play with an act or a scene inside it; give more plays")
     sizes = [(play.boundaries, len(play.units)) for play in plays]
     found = [boundaries_ru.find_boundaries(play.units, ["paragraph"] * len(play.units), settings) for play in plays]
     chance = [report([(random_boundaries(len(true), n, seed), true, n) for true, n in sizes]) for seed in range(SEEDS)]

@@ -40,6 +40,7 @@ from hyperbridge.corpus.language_ru import as_prose
 from hyperbridge.corpus.parsing_ru import Token, parse, writes_yo
 from hyperbridge.corpus.segmentation_ru import words as tokenise
 from hyperbridge.errors import HyperBridgeError
+from hyperbridge.jsonl import read_utf8_lines
 
 SLOTS = ("agent", "act")
 _COLUMNS = 10
@@ -207,7 +208,7 @@ def _tokens(sentence: GoldSentence) -> list[str]:
 def _blocks(path: Path) -> Iterator[tuple[dict[str, str], list[list[str]]]]:
     comments: dict[str, str] = {}
     rows: list[list[str]] = []
-    for number, line in enumerate([*path.read_text("utf-8").splitlines(), ""], 1):
+    for number, line in enumerate([*read_utf8_lines(path), ""], 1):
         if line.startswith("#"):
             key, _, value = line[1:].partition("=")
             comments[key.strip()] = value.strip()

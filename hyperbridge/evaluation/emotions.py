@@ -22,6 +22,7 @@ from hyperbridge.corpus.parsing_ru import Token, parse
 from hyperbridge.corpus.segmentation_ru import sentences, words
 from hyperbridge.corpus.text_classifier import TextClassifier
 from hyperbridge.errors import HyperBridgeError
+from hyperbridge.jsonl import read_utf8_lines
 
 _LABELS = ("joy", "sadness", "surprise", "fear", "anger")
 _SMILE = re.compile(r"[()]|^[:;=xх8]?[-']?[dр]+$|^[oо0]_+[oо0]$", re.IGNORECASE)
@@ -64,7 +65,7 @@ def read_examples(path: Path) -> Examples:
         HyperBridgeError: the file is missing or is not CEDR.
     """
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        rows = [json.loads(line) for line in read_utf8_lines(path)]
         texts, labels = [row["text"] for row in rows], [row["labels"] for row in rows]
         sources = np.array([row["source"] for row in rows])
     except (OSError, ValueError, KeyError, TypeError) as error:

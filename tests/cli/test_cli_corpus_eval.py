@@ -87,3 +87,18 @@ def test_what_is_no_gold_is_one_line(call, tmp_path: Path, name: str, text: str,
     path.parent.mkdir()
     path.write_text(text, encoding="utf-8")
     assert message in call("corpus", "eval", "--gold", tmp_path).error
+
+
+@pytest.mark.parametrize("name", ["ud/a.conllu", "drama/пьеса-0.jsonl", "emotion/cedr_train.jsonl"])
+def test_gold_that_is_not_utf8_is_one_line(call, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "gold" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes("# sent_id = a\n# text = Свет погас.\n".encode("cp1251"))
+    assert f"{name}:2: not UTF-8 at byte" in call("corpus", "eval", "--gold", tmp_path / "gold").error
+
+
+def test_plays_without_a_scene_are_one_line(call, tmp_path: Path) -> None:
+    path = tmp_path / "gold" / "drama" / "пьеса-0.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"type":"speech","speaker":"МЕЛЬНИК","text":"Свет погас."}\n', encoding="utf-8")
+    assert "no play with an act or a scene" in call("corpus", "eval", "--gold", tmp_path / "gold").error
