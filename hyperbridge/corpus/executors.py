@@ -133,6 +133,7 @@ def _run_local(common: dict[str, Any], slurm: Mapping[str, str]) -> None:
 
 
 def _run_ray(common: dict[str, Any], slurm: Mapping[str, str]) -> None:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # no telemetry
     try:
         import ray  # noqa: F401
     except ImportError:

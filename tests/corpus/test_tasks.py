@@ -145,3 +145,13 @@ def test_a_file_in_a_folder_keeps_its_name_and_a_saved_data_set_is_read(books, t
     assert [scene.meta.source for scene in build.scenes()] == ["old/3.txt", "tales#0"]
     assert [scene.meta.source for scene in nested.scenes()][-1] == "books/old/3.txt"
     assert build.unfinished() == []
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_bytes(books, tmp_path) -> None:
+    pytest.importorskip("ray")
+    alone = Build.of([books], tmp_path / "alone", BuildOptions())
+    shared = Build.of([books], tmp_path / "shared", BuildOptions())
+    run_build(alone)
+    assert run_build(shared, executor="ray", workers=2)
+    assert built(shared) == built(alone)
