@@ -124,10 +124,15 @@ def _run_local(common: dict[str, Any], slurm: Mapping[str, str]) -> None:
     from datatrove.executor import LocalPipelineExecutor
 
     class Quiet(LocalPipelineExecutor):
-        """datatrove prints the log of local rank 0; no rank is 0 here."""
+        """datatrove prints the log of local rank 0, and after each task a line; no rank is 0 here, and no line."""
 
         def _run_for_rank(self, rank: int, local_rank: int = 0, node_rank: int = -1) -> Any:
-            return super()._run_for_rank(rank, local_rank + 1, node_rank)
+            from datatrove.utils.logging import logger  # the worker's own
+
+            try:
+                return super()._run_for_rank(rank, local_rank + 1, node_rank)
+            finally:
+                logger.remove()
 
     Quiet(**common).run()
 
