@@ -15,7 +15,6 @@ https://doi.org/10.1016/j.procs.2021.06.075.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
@@ -24,8 +23,8 @@ import numpy as np
 
 from hyperbridge.corpus.emotion_ru import EMOTIONS, MODEL, emotion_features
 from hyperbridge.corpus.text_classifier import TextClassifier, calibrate, fit
-from hyperbridge.errors import HyperBridgeError
 from hyperbridge.evaluation.emotions import Examples, kept_out, read_examples, score_emotions, without_smiles
+from hyperbridge.trainers.launch import run_main
 
 _FOLDS = 4
 _BITS, _PENALTY = 18, 1e-4
@@ -34,17 +33,13 @@ _MOST = 5.0
 _SOURCE = "gold/emotion/cedr_main_train.jsonl"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Fit, write, print; the exit status is 2 where the data cannot be read."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fit, write, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fit_emotion", description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path, help=f"folder that holds {_SOURCE}")
     parser.add_argument("-o", "--output", type=Path, default=MODEL, help="file to write (default: %(default)s)")
     options = parser.parse_args(arguments)
-    try:
-        examples = read_examples(options.data / _SOURCE)
-    except HyperBridgeError as error:
-        print(error, file=sys.stderr)
-        return 2
+    examples = read_examples(options.data / _SOURCE)
     left_out = kept_out(examples.texts)
     classifier = fit_classifier(examples.part(~left_out))
     options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     judged = examples.part(left_out)
     print(table(classifier, judged))
     print("\nWithout smiles:\n" + table(classifier, judged.without_smiles()))
-    return 0
 
 
 def fit_classifier(examples: Examples) -> TextClassifier:
@@ -112,4 +106,4 @@ def _hashes(texts: list[str]) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

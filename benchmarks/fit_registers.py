@@ -47,6 +47,7 @@ from hyperbridge.corpus.segmentation import count_words, segment
 from hyperbridge.corpus.segmentation_ru import LAYOUT, sentences, words
 from hyperbridge.corpus.text_classifier import TextClassifier, fit
 from hyperbridge.errors import HyperBridgeError
+from hyperbridge.trainers.launch import run_main
 
 GENRES = {**FOLDERS, "prose": NARRATOR, "travelog": NARRATOR}
 CORE = Path(__file__).parents[1] / "hyperbridge" / "assets" / "core" / "train.jsonl"
@@ -335,25 +336,19 @@ def _by_author(judged: Sequence[Judged]) -> Iterator[str]:
     yield from (f"  {label:18} {author:20} {np.mean(ok):.2f} of {len(ok)}" for (label, author), ok in groups.items())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure in folds, fit on everything, save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", metavar="DATA_FOLDER", type=Path, help="folder with text/ and gold/")
     parser.add_argument("-o", "--output", type=Path, default=MODEL, metavar="FILE")
     given = parser.parse_args(arguments)
-    try:
-        samples = read_samples(given.data)
-    except HyperBridgeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    samples = read_samples(given.data)
     seen = read_traits(samples)
     by_hand = [replace(sample, author=HANDS.get(sample.author, sample.author)) for sample in samples]
     print("one hand is one author\n" + measure(by_hand, seen), flush=True)
     print("\nparts of one hand apart\n" + measure(samples, seen), flush=True)
     fit_model(samples, seen).save(given.output)
-    given.output.chmod(0o644)  # safetensors writes for the owner alone
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -25,6 +25,7 @@ from hyperbridge.corpus.documents import read_documents
 from hyperbridge.corpus.resonance import Echoes, normal_words
 from hyperbridge.corpus.segmentation import segment
 from hyperbridge.corpus.segmentation_ru import LAYOUT
+from hyperbridge.trainers.launch import run_main
 
 Edit = Callable[[list[str], float, random.Random, list[str]], list[str]]
 
@@ -155,4 +156,4 @@ def _resident_bytes() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -13,8 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.rounds import (
     Bars,
@@ -32,7 +34,11 @@ from benchmarks.rounds import (
     require_idle,
     tell,
 )
+from hyperbridge.errors import HyperBridgeError
 from hyperbridge.trainers.launch import run_main
+
+if TYPE_CHECKING:
+    from hyperbridge.corpus.segmentation import Passage
 
 MODULE = "benchmarks.reading"
 ARMS = ("ours", "slovnet")
@@ -64,24 +70,19 @@ def measure(job: Figures) -> tuple[Figures, Stopwatch]:
     return {"words": words, "seconds": seconds, "scenes": made, "peak": round(memory_peak())}, watch
 
 
-def _bare(passages: Sequence[object]) -> float:
+def _bare(passages: Sequence[Passage]) -> float:
     """Seconds of slovnet alone, in batches as large as the reader's."""
     from hyperbridge.corpus import parsing_ru, segmentation_ru
     from hyperbridge.corpus.building import BATCH
 
-    cut = [
-        [segmentation_ru.words(text[start:end]) for start, end in segmentation_ru.sentences(text)]
-        for text in (str(passage.text).replace("\n", " ") for passage in passages)  # type: ignore[attr-defined]
-    ]
-    morphology = parsing_ru._model("Morph", parsing_ru._MORPH)
-    syntax = parsing_ru._model("Syntax", parsing_ru._SYNTAX)
+    texts = [passage.text.replace("\n", " ") for passage in passages]
+    cut = [[segmentation_ru.words(text[start:end]) for start, end in segmentation_ru.sentences(text)] for text in texts]
+    models = (parsing_ru.tagger(), parsing_ru.tree_parser())
     started = time.perf_counter()
     for start in range(0, len(cut), BATCH):
         batch = [sentence for found in cut[start : start + BATCH] for sentence in found if sentence]
-        for _ in morphology.map(batch):
-            pass
-        for _ in syntax.map(batch):
-            pass
+        for model in models:
+            deque(model.map(batch), maxlen=0)
     return time.perf_counter() - started
 
 
@@ -92,8 +93,8 @@ def main(arguments: list[str] | None = None) -> None:
     if options.job:
         answer(*measure(json.loads(options.job)))
         return
-    if options.book is None:
-        parser.error("name a book")
+    if options.book is None or not options.book.is_file():
+        raise HyperBridgeError(f"{options.book or 'no book'}: name a long text, a .txt file that is there")
     load = load_per_core()
     require_idle(load, force=options.force)
     publish(options, load, *_run(options))

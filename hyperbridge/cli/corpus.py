@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hyperbridge.cli.corpus_eval import evaluate
+from hyperbridge.cli.tables import print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -110,7 +111,7 @@ def stats(
     console = Console()
     for chart in found.charts():
         rows = [(name, str(count), f"{100 * count / max(found.scenes, 1):.1f} %") for name, count in chart.bars]
-        _table(console, chart.title, (chart.title, "scenes", "share"), rows)
+        print_table(console, chart.title, (chart.title, "scenes", "share"), rows)
     console.print(f"{found.scenes} scenes, {found.words} words, {found.echoes} repeat another", highlight=False)
     if page is not None:
         write_page(page, found, scenes.name)
@@ -268,13 +269,13 @@ def _progress(console: Console) -> Progress:
 
 def _report_build(console: Console, drops: DropCounts, links: LinkCounts) -> None:
     rows = [(stage, reason, str(count)) for (stage, reason), count in sorted(drops.dropped.items())]
-    _table(console, "Left out", ("stage", "reason", "units"), rows)
+    print_table(console, "Left out", ("stage", "reason", "units"), rows)
     for source, encoding in drops.encodings.items():
         console.print(f"{source}: read as {encoding}", markup=False, highlight=False, soft_wrap=True)
     registers = [(name, str(count)) for name, count in drops.registers.most_common()]
-    _table(console, "Scenes", ("register", "scenes"), registers)
+    print_table(console, "Scenes", ("register", "scenes"), registers)
     echoes = [(kind, str(count)) for kind, count in sorted(links.echoes.items()) if kind != "new"]
-    _table(console, "Repeat another (kept)", ("how", "scenes"), echoes)
+    print_table(console, "Repeat another (kept)", ("how", "scenes"), echoes)
 
 
 def _report_pairs(console: Console, counts: PairCounts) -> None:
@@ -284,19 +285,6 @@ def _report_pairs(console: Console, counts: PairCounts) -> None:
         return f"{counts.pairs[register, part]} ({len(counts.sources.get((register, part), ()))})"
 
     dropped = [(reason, str(count)) for reason, count in sorted(counts.dropped.items())]
-    _table(console, "Left out", ("reason", "scenes"), dropped)
+    print_table(console, "Left out", ("reason", "scenes"), dropped)
     rows = [(register, *(cell(register, part) for part in SPLITS)) for register in counts.registers]
-    _table(console, "Pairs (sources)", ("register", *SPLITS), rows)
-
-
-def _table(console: Console, title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    for name in head:
-        table.add_column(name, justify="right" if name in {"units", "scenes"} else "left")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    if rows:
-        console.print(table)
+    print_table(console, "Pairs (sources)", ("register", *SPLITS), rows)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from hyperbridge.cli.tables import print_table
 
+if TYPE_CHECKING:
     from hyperbridge.evaluation.boundaries import BoundaryReport
 
 
@@ -42,7 +42,7 @@ def evaluate(
     with Console(stderr=True).status("reading and comparing"):
         for table in _tables(gold):
             found.append(table)
-            _show(console, table)
+            print_table(console, table.title, table.columns, table.rows, right=table.columns[1:])
     if not found:
         raise HyperBridgeError(
             f"{gold}: neither .conllu treebanks nor cedr*.jsonl nor plays (drama/*.jsonl) below this folder"
@@ -103,15 +103,3 @@ def _boundaries(plays: Sequence[Path]) -> Iterator[Table]:
 def _figures(report: BoundaryReport) -> tuple[str, ...]:
     scores = [value for score in (report.exact, report.near) for value in (score.precision, score.recall, score.f1)]
     return tuple(f"{value:.3f}" for value in (*scores, report.window_diff, report.pk))
-
-
-def _show(console: Console, table: Table) -> None:
-    from rich.markup import escape
-    from rich.table import Table as RichTable
-
-    drawn = RichTable(title=table.title, title_justify="left")
-    for number, name in enumerate(table.columns):
-        drawn.add_column(name, justify="right" if number else "left")
-    for row in table.rows:
-        drawn.add_row(*map(escape, row))
-    console.print(drawn)

@@ -75,22 +75,25 @@ def run_build(
     if workers < 1:
         raise HyperBridgeError(f"--workers {workers}: at least 1 is needed")
     if executor == "local" and workers == 1:
-        run_here(build, follow)
+        try:
+            run_here(build, follow)
+        finally:
+            build.forget_nothing()
         return True
     unfinished = build.unfinished()
     if executor == "slurm":
         _raise_first_failure(build, unfinished)  # of jobs that have ended since the last call
     if unfinished:
+        options = _slurm_options(slurm or {}) if executor == "slurm" else {}
         build.folder.mkdir(parents=True, exist_ok=True)
-        stage = RunTask(build, tuple(unfinished))
-        _run_elsewhere(stage, executor, workers, slurm or {})
+        _run_elsewhere(RunTask(build, tuple(unfinished)), executor, workers, options)
     if executor == "slurm" and build.unfinished():
         return False
     _raise_first_failure(build, unfinished)
     return True
 
 
-def _run_elsewhere(stage: RunTask, executor: str, workers: int, slurm: Mapping[str, str]) -> None:
+def _run_elsewhere(stage: RunTask, executor: str, workers: int, options: Mapping[str, Any]) -> None:
     try:
         from datatrove.utils.logging import logger
     except ImportError:
@@ -106,7 +109,7 @@ def _run_elsewhere(stage: RunTask, executor: str, workers: int, slurm: Mapping[s
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)
     try:
-        _EXECUTE[executor](common, slurm)
+        _EXECUTE[executor](common, options)
     finally:
         for name, value in before.items():
             if value is None:
@@ -120,7 +123,7 @@ def _missing(package: str) -> HyperBridgeError:
     return HyperBridgeError(f"this way to build needs the package {package}: pip install 'hyperbridge[{extra}]'")
 
 
-def _run_local(common: dict[str, Any], slurm: Mapping[str, str]) -> None:
+def _run_local(common: dict[str, Any], options: Mapping[str, Any]) -> None:
     from datatrove.executor import LocalPipelineExecutor
 
     class Quiet(LocalPipelineExecutor):
@@ -137,7 +140,7 @@ def _run_local(common: dict[str, Any], slurm: Mapping[str, str]) -> None:
     Quiet(**common).run()
 
 
-def _run_ray(common: dict[str, Any], slurm: Mapping[str, str]) -> None:
+def _run_ray(common: dict[str, Any], options: Mapping[str, Any]) -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # no telemetry
     try:
         import ray  # noqa: F401
@@ -148,15 +151,16 @@ def _run_ray(common: dict[str, Any], slurm: Mapping[str, str]) -> None:
     RayPipelineExecutor(**common).run()
 
 
-def _run_slurm(common: dict[str, Any], slurm: Mapping[str, str]) -> None:
-    if shutil.which("sbatch") is None:
-        raise HyperBridgeError("--executor slurm: no `sbatch` on this machine; run it on a login node of the cluster")
+def _run_slurm(common: dict[str, Any], options: Mapping[str, Any]) -> None:
     from datatrove.executor import SlurmPipelineExecutor
 
-    SlurmPipelineExecutor(**common, **_slurm_options(slurm)).run()
+    SlurmPipelineExecutor(**common, **options).run()
 
 
 def _slurm_options(given: Mapping[str, str]) -> dict[str, Any]:
+    """The options that Slurm's executor takes, checked before anything is written."""
+    if shutil.which("sbatch") is None:
+        raise HyperBridgeError("--executor slurm: no `sbatch` on this machine; run it on a login node of the cluster")
     unknown = next((name for name in given if name not in _SLURM), None)
     if unknown is not None:
         raise HyperBridgeError(f"--slurm {unknown}: {nearest(unknown, _SLURM)}")
@@ -169,7 +173,7 @@ def _slurm_options(given: Mapping[str, str]) -> dict[str, Any]:
         raise HyperBridgeError(f"--slurm: {error}") from None
 
 
-_EXECUTE: dict[str, Callable[[dict[str, Any], Mapping[str, str]], None]] = {
+_EXECUTE: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], None]] = {
     "local": _run_local,
     "ray": _run_ray,
     "slurm": _run_slurm,

@@ -96,8 +96,8 @@ def parse(sentences: Sequence[list[str]], *, tree: bool, yo: bool = True) -> lis
     said = [number for number, words in enumerate(sentences) if words]  # the models fail on a batch of empty ones
     order = sorted(said, key=lambda number: len(sentences[number]))
     by_length = [sentences[number] for number in order]
-    tagged = list(_model("Morph", _MORPH).map(by_length))
-    trees = list(_model("Syntax", _SYNTAX).map(by_length)) if tree else [None] * len(tagged)
+    tagged = list(tagger().map(by_length))
+    trees = list(tree_parser().map(by_length)) if tree else [None] * len(tagged)
     parsed = dict(zip(order, zip(tagged, trees, strict=True), strict=True))
     return [_sentence(*parsed[number], yo) if words else [] for number, words in enumerate(sentences)]
 
@@ -214,6 +214,16 @@ def rarity(lemma: str, form: str) -> float:
     words = {word.replace("ё", "е") for word in (lemma, form)}
     count = sum(vocabulary.count(word) for word in words if word in vocabulary)
     return math.log(TOTAL_WORDS / max(count, _RARE))
+
+
+def tagger() -> Any:
+    """slovnet's model of parts of speech and features; `map` takes tokenised sentences."""
+    return _model("Morph", _MORPH)
+
+
+def tree_parser() -> Any:
+    """slovnet's model of dependencies."""
+    return _model("Syntax", _SYNTAX)
 
 
 @lru_cache(maxsize=2)

@@ -13,6 +13,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -138,6 +139,11 @@ class Build:
         """Remove the parts."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def forget_nothing(self) -> None:
+        """Remove the folder of the parts where it is empty."""
+        with suppress(OSError):
+            self.folder.rmdir()
+
     def _part(self, task: Task) -> Path:
         return self.folder / f"{task.number:06d}.jsonl"
 
@@ -155,8 +161,8 @@ class Build:
 
 
 def run_here(build: Build, follow: Follow) -> None:
-    """Run what is unfinished in this process."""
-    for task in build.unfinished():
+    """Run in this process what is unfinished."""
+    for task in build.tasks:
         build.run(task, follow)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,8 @@ def read(path: Path, source: str) -> Iterator[Document]:
     """
     import datasets
 
-    try:
+    with _told(f"{path}: a damaged data set"):
         loaded = datasets.load_from_disk(str(path))
-    except Exception as error:  # Each of its formats fails in its own way.
-        raise HyperBridgeError(f"{path}: a damaged data set: {type(error).__name__}: {one_line(error)}") from None
     splits = dict(loaded) if isinstance(loaded, Mapping) else {"": loaded}
     for split, rows in splits.items():
         yield from _documents(rows, f"{source}:{split}" if split else source, str(path), None)
@@ -48,12 +48,8 @@ def read_from_hub(given: str) -> Iterator[Document]:
     if found is None:
         raise HyperBridgeError(f"{given}: give hf:name[:split][#column], for example hf:user/tales:train#text")
     name, split, column = found["name"], found["split"], found["column"]
-    try:
+    with _told(f"{given}: cannot be loaded; check the name and the network"):
         splits = datasets.load_dataset(name, streaming=True)
-    except Exception as error:  # Network, Hub and file formats fail in their own ways.
-        raise HyperBridgeError(
-            f"{given}: cannot be loaded; check the name and the network: {type(error).__name__}: {one_line(error)}"
-        ) from None
     split = split or ("train" if "train" in splits or len(splits) != 1 else next(iter(splits)))
     if split not in splits:
         raise HyperBridgeError(f"{given}: no split '{split}': {nearest(split, splits)}")
@@ -61,14 +57,12 @@ def read_from_hub(given: str) -> Iterator[Document]:
 
 
 def _documents(rows: Any, source: str, given: str, column: str | None) -> Iterator[Document]:
-    iterator = enumerate(rows)
-    while True:
-        try:
-            number, row = next(iterator)
-        except StopIteration:
+    iterator = iter(rows)
+    for number in count():
+        with _told(f"{given}: cannot be read on"):
+            row = next(iterator, None)
+        if row is None:
             return
-        except Exception as error:  # As above; a stream may break at any row.
-            raise HyperBridgeError(f"{given}: cannot be read on: {type(error).__name__}: {one_line(error)}") from None
         column = column or _text_column(row, given)
         if not isinstance(row.get(column), str):
             raise HyperBridgeError(
@@ -77,6 +71,15 @@ def _documents(rows: Any, source: str, given: str, column: str | None) -> Iterat
         title, author = (row[key] if isinstance(row.get(key), str) else None for key in ("title", "author"))
         text = row[column].replace("\r\n", "\n").replace("\r", "\n")
         yield Document(f"{source}#{number}", text, title, author)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Whatever the library fails with (network, Hub and formats each do in their own way) as one line."""
+    try:
+        yield
+    except Exception as error:
+        raise HyperBridgeError(f"{what}: {type(error).__name__}: {one_line(error)}") from None
 
 
 def _text_column(row: Mapping[str, Any], given: str) -> str:
