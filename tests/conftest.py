@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["TOKENIZERS_PARALLELISM"] = "false"
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hub_double import OWNER, HubDouble, serving
 from hypothesis import settings
 
 # A busy machine is slow, not wrong.
@@ -184,3 +180,21 @@ def bridge(tiny_bundle: Path) -> Iterator[Any]:
     from hyperbridge import HyperBridge
 
     return HyperBridge.from_pretrained(tiny_bundle)
+
+
+@pytest.fixture(scope="session")
+def served_hub() -> Iterator[HubDouble]:
+    with serving() as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub(served_hub: HubDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HubDouble:
+    """An empty Hub that huggingface_hub talks to, signed in as its owner, with an empty cache."""
+    from huggingface_hub import constants
+
+    served_hub.reset()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setenv("HF_TOKEN", OWNER)
+    return served_hub

@@ -12,6 +12,7 @@ run from its last checkpoint.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import atomic_writer
-from hyperbridge.modeling.base import Base, load_base
+from hyperbridge.modeling.base import Base, load_base, vocabulary_digest
 from hyperbridge.modeling.bundle import (
     CONFIG,
     REGISTERS,
@@ -49,6 +50,7 @@ Report = Callable[[str], None]
 CHECKPOINTS = "checkpoints"
 BEGUN_ON = "base.json"
 LOGS = "logs"
+RECIPE = "recipe.json"  # as the run was trained: for the card
 
 
 def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Report = print) -> Path:
@@ -283,9 +285,18 @@ def _summary(trainer: RegisterTrainer, name: str, prepared: Prepared, seconds: f
         "dropped": dict(prepared.dropped),
         "steps": trainer.steps_taken(name),
         "seconds": round(seconds, 1),
+        "device": _device_name(),
         "train_loss": sum(losses) / len(losses) if losses else None,
         "validation_loss": trainer.watch.kept_loss(name),
     }
+
+
+def _device_name() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{processes().num_processes} x {torch.cuda.get_device_name()}"
+    return f"{os.cpu_count()} CPU cores"
 
 
 def _save_bundle(
@@ -306,7 +317,10 @@ def _save_bundle(
         told = {"loss": summary["train_loss"], "held-out": summary["validation_loss"]}
         report(f"{name}: " + ", ".join(f"{what} {loss:.3f}" for what, loss in told.items() if loss is not None))
         _save_register(output, name, RegisterCard(style=register.style, base=base), summary, invocation)
-    save_config(output, BundleConfig(base=base, system_prompt=recipe.system_prompt))
+    with atomic_writer(output / RECIPE) as file:
+        file.write(recipe.model_dump_json(indent=2, exclude_none=True) + "\n")
+    vocabulary = vocabulary_digest(trainer.processing_class)
+    save_config(output, BundleConfig(base=base, system_prompt=recipe.system_prompt, vocabulary_sha256=vocabulary))
     shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
 
 

@@ -32,7 +32,7 @@ def evaluate(
     """Write register_matrix.json and report.html into the run's folder, and print both as tables."""
     from hyperbridge.errors import HyperBridgeError
     from hyperbridge.evaluation.register_matrix import register_matrix
-    from hyperbridge.evaluation.report import Section, write_report
+    from hyperbridge.evaluation.report import Section, save_samples, write_report
     from hyperbridge.modeling.bridge import HyperBridge
     from hyperbridge.trainers.preparation import load_pairs, of_style, scored_rows
     from hyperbridge.trainers.recipe import RegisterRecipe, load_recipe
@@ -53,6 +53,7 @@ def evaluate(
         sections.append(Section(f"Scenes of {book.name}", _say(bridge, book_scenes, seed)))
     output = Path(loaded.output_dir)
     matrix.save(output / "register_matrix.json")
+    save_samples(output / "samples.json", sections[0])
     counts = ", ".join(f"{name} {len(own)}" for name, own in held_out.items())
     note = f"Base {loaded.base.model}, LoRA r={loaded.lora.r}; held-out expressions: {counts}."
     write_report(

@@ -6,6 +6,7 @@ become markup.
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,15 @@ class SaidScene:
 class Section:
     title: str
     scenes: Sequence[SaidScene]
+
+
+def save_samples(path: str | Path, section: Section) -> None:
+    """The scenes of a section as JSON, for the card of a bundle."""
+    with atomic_writer(path) as file:
+        json.dump(
+            [{"scene": one.prompt, "voices": one.voices} for one in section.scenes], file, ensure_ascii=False, indent=2
+        )
+        file.write("\n")
 
 
 def write_report(

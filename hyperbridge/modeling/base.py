@@ -1,28 +1,31 @@
 """The frozen base: where it is loaded from, and the identity its registers are tied to.
 
-A base is a Hub id (pinned to a commit) or a folder (pinned to the SHA-256 of its weight files). A register remembers
-the identity it was trained on, and loading compares the two: LoRA weights fit any model of equal shape, so nothing
-else would notice the wrong base. Hashing a folder reads its weights once, about 1 s per GB.
+A base is a Hub id (pinned to a commit) or a folder (pinned to the SHA-256 of its weight files, which the Hub knows of
+its files as well, so a copy on disk and the repository it came from are told to be one). A register remembers the
+identity it was trained on, and loading compares the two: LoRA weights fit any model of equal shape, so nothing else
+would notice the wrong base. Hashing a folder reads its weights once, about 1 s per GB.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from hyperbridge import hub
 from hyperbridge.errors import HyperBridgeError
+from hyperbridge.locations import PACKAGE_PREFIX, resolve_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-PACKAGE_PREFIX = "hyperbridge:"
 WEIGHT_PATTERNS = ("*.safetensors", "*.gguf")
+CODE_CONFIGS = ("config.json", "tokenizer_config.json")
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 
@@ -54,14 +57,14 @@ class Base(BaseModel):
             return self.model_copy(update={"sha256": weights_digest(folder), "revision": None})
         if self.model.startswith((PACKAGE_PREFIX, ".", "/")):
             raise HyperBridgeError(f"{self.model}: no such base; a base is a folder with config.json or a Hub id")
-        return self.model_copy(update={"revision": _commit_of(self.model, self.revision)})
+        commit = hub.resolve_commit(self.model, self.revision)
+        return self.model_copy(update={"revision": commit, "sha256": published_digest(self.model, commit)})
 
     def differs_from(self, trained_on: Base) -> str | None:
         """Why a register trained on `trained_on` does not belong on this base; None where it does."""
+        same = (self.model, self.revision) == (trained_on.model, trained_on.revision)
         if self.sha256 and trained_on.sha256:
             same = self.sha256 == trained_on.sha256
-        else:
-            same = (self.model, self.revision) == (trained_on.model, trained_on.revision)
         return None if same else f"{_named(self)} instead of {_named(trained_on)}"
 
 
@@ -82,6 +85,7 @@ def load_base(
     import torch
     from transformers import AutoModelForCausalLM
 
+    refuse_code(base)
     tokenizer = load_tokenizer(base)
     torch_dtype = getattr(torch, dtype)
     quantization = _nf4(torch_dtype) if load_in_4bit else None
@@ -115,6 +119,20 @@ def load_tokenizer(base: Base) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def refuse_code(base: Base) -> None:
+    """Refuse a base whose configs name classes of its own: its architecture must be one that transformers has.
+
+    Raises:
+        HyperBridgeError: a config has `auto_map`.
+    """
+    folder = Path(base.path())
+    if not folder.is_dir():
+        folder = hub.fetch(base.model, hub.resolve_commit(base.model, base.revision), CODE_CONFIGS)
+    for name in CODE_CONFIGS:
+        if (folder / name).is_file() and json.loads((folder / name).read_bytes()).get("auto_map"):
+            raise HyperBridgeError(f"base {base.model}: {name} names code to be loaded (auto_map); it is not run")
+
+
 def default_device() -> str:
     """The current accelerator, or the CPU; under `accelerate launch`, this process's own."""
     import torch
@@ -126,38 +144,35 @@ def default_device() -> str:
 
 def weights_digest(folder: Path) -> str:
     """SHA-256 over the weight files of a folder, in name order."""
-    found = sorted(path for pattern in WEIGHT_PATTERNS for path in folder.glob(pattern))
-    if not found:
+    names = _weight_files(path.name for path in folder.iterdir())
+    if not names:
         raise HyperBridgeError(f"{folder}: no safetensors or GGUF weights here; only those are loaded")
     digest = hashlib.sha256()
-    for path in found:
-        with path.open("rb") as file:
+    for name in names:
+        with (folder / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 
-def resolve_path(value: str) -> str:
-    """A `hyperbridge:` path as a real one; anything else (a path, a Hub id) as it is."""
-    if value.startswith(PACKAGE_PREFIX):
-        return str(files("hyperbridge").joinpath(value.removeprefix(PACKAGE_PREFIX)))
-    return value
-
-
-def _commit_of(model: str, revision: str | None) -> str:
-    from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError, HTTPError
-
+def published_digest(repo_id: str, commit: str) -> str | None:
+    """What `weights_digest` would give for a repository on the Hub, from its listing; None where it is out of reach."""
     try:
-        return str(HfApi().model_info(model, revision=revision).sha)
-    except HFValidationError:
-        raise HyperBridgeError(f"{model}: no such folder, and not a Hub id (owner/name)") from None
-    except (HTTPError, OSError) as error:
-        cached = try_to_load_from_cache(model, "config.json", revision=revision)
-        if isinstance(cached, str):
-            return Path(cached).parent.name
-        raise HyperBridgeError(
-            f"{model}: not a folder, and the Hub does not give it: {str(error).splitlines()[0]}"
-        ) from None
+        known = hub.list_files(repo_id, commit).sha256
+    except hub.HubUnreachable:
+        return None
+    names = _weight_files(path for path in known if "/" not in path)
+    return hashlib.sha256(b"".join(bytes.fromhex(known[name]) for name in names)).hexdigest() if names else None
+
+
+def vocabulary_digest(tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 over all tokens with their ids."""
+    tokens = sorted(tokenizer.get_vocab().items(), key=lambda one: (one[1], one[0]))
+    return hashlib.sha256(json.dumps(tokens, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _weight_files(names: Iterable[str]) -> list[str]:
+    """The weight files among names, in order; without the second copy that some repositories carry."""
+    return sorted(name for name in names if hub.matching([name], WEIGHT_PATTERNS) and "consolidated" not in name)
 
 
 def _nf4(compute_dtype: Any) -> Any:

@@ -21,7 +21,16 @@ from pydantic import ValidationError
 
 from hyperbridge.errors import HyperBridgeError, first_problem, nearest
 from hyperbridge.modeling.base import Base, Dtype, load_base
-from hyperbridge.modeling.bundle import BARE, BundleConfig, load_config, load_register_card, register_folders
+from hyperbridge.modeling.bundle import (
+    BARE,
+    BundleConfig,
+    Located,
+    check_vocabulary,
+    load_config,
+    load_register_card,
+    locate,
+    register_folders,
+)
 from hyperbridge.modeling.chat import prompt_ids
 from hyperbridge.modeling.generation import Request, Said, Sampling, generate
 from hyperbridge.modeling.registers import RegisterBank, attach_registers
@@ -65,16 +74,23 @@ class HyperBridge:
         tokenizer: the base's tokenizer.
         config: the bundle's config, with the base as it was found.
         styles: register name -> the seed's name of it (`poet` -> `поэтический`).
+        located: where it was loaded from: a folder, and of the Hub the repository and the commit.
     """
 
     def __init__(
-        self, model: PeftModel, tokenizer: PreTrainedTokenizerBase, config: BundleConfig, styles: dict[str, str]
+        self,
+        model: PeftModel,
+        tokenizer: PreTrainedTokenizerBase,
+        config: BundleConfig,
+        styles: dict[str, str],
+        located: Located | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self._bank = RegisterBank(model)
         self.config = config
         self.styles = styles
+        self.located = located
         self._register = next(iter(styles))
 
     @classmethod
@@ -103,7 +119,8 @@ class HyperBridge:
         Raises:
             HyperBridgeError: not a bundle, a register is missing, is not safetensors, or belongs on another base.
         """
-        folder = _bundle_folder(name_or_path, revision, registers)
+        located = locate(name_or_path, revision, registers)
+        folder = located.folder
         config = load_config(folder)
         folders = register_folders(folder, registers)
         if not folders:
@@ -113,11 +130,13 @@ class HyperBridge:
         found = config.base.located()
         cards = {name: load_register_card(path, found) for name, path in folders.items()}
         model, tokenizer = load_base(found, dtype=dtype, load_in_4bit=load_in_4bit, device=device)
+        check_vocabulary(config, tokenizer)
         return cls(
             attach_registers(model, folders),
             tokenizer,
             config.model_copy(update={"base": found}),
             {name: card.style for name, card in cards.items()},
+            located,
         )
 
     @property
@@ -275,6 +294,34 @@ class HyperBridge:
 
         return read_text(text, source=source, language=language)
 
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        commit_message: str | None = None,
+        base: str | None = None,
+    ) -> str:
+        """Publish the registers of this bridge on the Hub as a bundle, with its card; the commit.
+
+        Args:
+            repo_id: `owner/name`; made where it is missing.
+            private: of a new repository.
+            revision: a branch; None is `main`.
+            commit_message: of the one commit that this is.
+            base: the base's `owner/name` on the Hub, where the registers were trained on a folder.
+
+        Raises:
+            HyperBridgeError: the base is not on the Hub, no right to write, or the repository holds other registers.
+        """
+        from hyperbridge.modeling.publishing import Destination, push, staged_bundle
+
+        if self.located is None:
+            raise HyperBridgeError("this bridge was not loaded from a bundle; push the folder of its run")
+        with staged_bundle(self.located.folder, repo_id, registers=self.registers, base=base) as staged:
+            return push(staged, Destination(repo_id, revision, private, commit_message))
+
     def name_of(self, register: str) -> str:
         """A register's name, from its name or its style.
 
@@ -305,25 +352,3 @@ def as_scene(scene: Scene | str) -> Scene:
         return Scene.model_validate_json(scene)
     except ValidationError as error:
         raise HyperBridgeError(f"scene {scene[:60]!r}: {first_problem(error)}") from None
-
-
-def _bundle_folder(name_or_path: str | Path, revision: str | None, registers: Iterable[str] | None) -> Path:
-    folder = Path(name_or_path)
-    if folder.is_dir():
-        return folder
-    return _download(str(name_or_path), revision, None if registers is None else list(registers))
-
-
-def _download(name: str, revision: str | None, registers: Sequence[str] | None) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HTTPError
-
-    wanted = ["registers/*"] if registers is None else [f"registers/{register}/*" for register in registers]
-    try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=["config.json", *wanted]))
-    except HFValidationError:
-        raise HyperBridgeError(f"{name}: no such folder, and not a Hub id (owner/name)") from None
-    except (HTTPError, OSError) as error:
-        raise HyperBridgeError(
-            f"{name}: not a folder, and the Hub does not give it: {str(error).splitlines()[0]}"
-        ) from None

@@ -64,7 +64,7 @@ def test_a_package_path_is_resolved() -> None:
         ("./нет", "./нет: no such base; a base is a folder with config.json or a Hub id"),
         ("hyperbridge:assets/нет", "hyperbridge:assets/нет: no such base"),
         ("папка с пробелом", "папка с пробелом: no such folder, and not a Hub id"),
-        ("somebody/base", "somebody/base: not a folder, and the Hub does not give it: "),
+        ("somebody/base", "somebody/base: the Hub cannot be reached, and the cache lacks it: "),
     ],
 )
 def test_a_base_that_is_nowhere_is_one_line(model: str, message: str) -> None:

@@ -58,13 +58,46 @@ def test_a_missing_register_names_the_nearest(bundle: Path) -> None:
 def test_only_safetensors_are_loaded(bundle: Path) -> None:
     adapter = bundle / "registers/poet/adapter_model.safetensors"
     adapter.rename(adapter.with_suffix(".bin"))
-    with pytest.raises(
-        HyperBridgeError, match=r"poet: adapter_model\.safetensors is missing \(found adapter_model\.bin"
-    ):
+    with pytest.raises(HyperBridgeError, match=r"poet: adapter_model\.bin is no safetensors file; such formats can run"):
         HyperBridge.from_pretrained(bundle)
     adapter.with_suffix(".bin").unlink()
-    with pytest.raises(HyperBridgeError, match=r"\(found no adapter\); only safetensors are loaded"):
+    with pytest.raises(HyperBridgeError, match=r"adapter_model\.safetensors is missing; a register is a PEFT folder"):
         HyperBridge.from_pretrained(bundle)
+
+
+def test_a_register_that_reaches_out_is_refused(bundle: Path, tmp_path: Path) -> None:
+    adapter = bundle / "registers/poet/adapter_model.safetensors"
+    adapter.rename(tmp_path / "elsewhere.safetensors")
+    adapter.symlink_to(tmp_path / "elsewhere.safetensors")
+    with pytest.raises(HyperBridgeError, match=r"a link that leads out of the bundle"):
+        HyperBridge.from_pretrained(bundle)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"auto_mapping": {"base_model_class": "Evil", "parent_library": "evil"}}, "names code to be loaded"),
+        ({"auto_map": {"AutoModel": "evil.Model"}}, "names code to be loaded"),
+        ({"megatron_config": {"a": 1}}, "names code to be loaded"),
+        ({"peft_type": "IA3"}, "a register is a LoRA"),
+        ({"modules_to_save": ["lm_head"]}, "changes the base's own weights"),
+    ],
+)
+def test_an_adapter_config_that_is_more_than_a_lora_is_refused(
+    bundle: Path, change: dict[str, object], why: str
+) -> None:
+    path = bundle / "registers/poet/adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(HyperBridgeError, match=why):
+        HyperBridge.from_pretrained(bundle)
+
+
+def test_another_tokenizer_on_the_same_weights_is_refused(bundle: Path, tiny_base: Path, tmp_path: Path) -> None:
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    path = base / "tokenizer.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("⟁", "⟂"), encoding="utf-8")
+    with pytest.raises(HyperBridgeError, match="its tokenizer has another vocabulary"):
+        HyperBridge.from_pretrained(bundle, base=str(base))
 
 
 def test_a_register_of_another_base_is_refused_with_both_names(bundle: Path, tiny_base: Path, other_base: Path) -> None:
@@ -120,7 +153,7 @@ def test_a_broken_file_of_a_bundle_is_named(bundle: Path, name: str, text: str, 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("somebody/bundle", "somebody/bundle: not a folder, and the Hub does not give it: "),
+        ("somebody/bundle", "somebody/bundle: the Hub cannot be reached, and the cache lacks it: "),
         ("no/such/folder", "no/such/folder: no such folder, and not a Hub id"),
         ("нет такой", "нет такой: no such folder, and not a Hub id"),
     ],

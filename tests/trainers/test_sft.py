@@ -124,6 +124,7 @@ def test_a_run_says_what_it_trained_on(watched: Watched) -> None:
 def test_a_finished_run_is_a_bundle_and_nothing_else(tiny_bundle: Path) -> None:
     assert sorted(path.relative_to(tiny_bundle).as_posix() for path in tiny_bundle.rglob("*") if path.is_file()) == [
         "config.json",
+        "recipe.json",
         "registers/body/adapter_config.json",
         "registers/body/adapter_model.safetensors",
         "registers/body/register.json",
