@@ -223,6 +223,14 @@ class Expression(_Record):
         return Scene.model_validate({**extra, "scene": self.scene, "components": self.components})
 
 
+class Reply(_Record):
+    """A message, scenes from memory that resonate with it, and a reply: what a response synthesizer learns from."""
+
+    message: Annotated[str, Field(min_length=1)]
+    reply: Annotated[str, Field(min_length=1)]
+    scenes: tuple[Scene, ...] = ()
+
+
 _COMPONENT_KEYS = ("agent", "act", "field", "tone", "meta")
 _META_KEYS = {"Δ": "Δ", "emotion": "emotion", "arch": "arch", "symbol": "symbol"}
 _LIST_KEYS = ("hyperlexeme", "meta")

@@ -1,4 +1,4 @@
-"""Expressions into training rows: the prompt is the scene, the loss is on the expression and its end alone.
+"""Pairs into training rows: the prompt is the scene, the loss is on the expression and its end alone.
 
 With activated registers the row is cut at the assistant header: what lies before it the base reads, once for all
 registers. An expression that only names its scene takes the rest from a scene file. A row longer than the limit is
@@ -10,28 +10,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hyperbridge.errors import HyperBridgeError, nearest
 from hyperbridge.jsonl import read_jsonl
 from hyperbridge.modeling.base import resolve_path
-from hyperbridge.modeling.chat import completion_ids, prompt_ids
+from hyperbridge.modeling.chat import completion_ids, message_with_scenes, prompt_ids
 from hyperbridge.modeling.scoring import ScoredRow
 from hyperbridge.modeling.shared_scene import Ids, split_prompt
-from hyperbridge.scenes import Expression, Scene
+from hyperbridge.scenes import Expression, Reply, Scene
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from hyperbridge.trainers.recipe import RegisterRecipe
 
 IGNORED = -100
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A scene and its expression in the register whose seed name is `style`."""
+    """What is asked (a scene; of an interpreter a text) and what is said to it, by the register called `style`."""
 
-    scene: Scene
-    text: str
+    asked: Scene | str
+    said: str
     style: str
 
 
@@ -97,6 +99,43 @@ def of_style(pairs: Iterable[Pair], style: str) -> list[Pair]:
     return own
 
 
+def interpretations(pairs: Iterable[Pair], style: str) -> list[Pair]:
+    """The pairs the other way round: the text is asked with, its scene's prompt form is said."""
+    return [Pair(pair.said, pair.asked.prompt(), style) for pair in pairs if isinstance(pair.asked, Scene)]
+
+
+def load_replies(path: str, style: str) -> list[Pair]:
+    """Read a file of replies: a message, the scenes it resonates with, and what was said to it.
+
+    Raises:
+        HyperBridgeError: the file is missing, or a line is bad.
+    """
+    records = read_jsonl(resolve_path(path), Reply, strict=True)
+    return [Pair(message_with_scenes(record.message, record.scenes), record.reply, style) for record in records]
+
+
+def pairs_of(recipe: RegisterRecipe, split: Literal["train", "validation", "test"]) -> dict[str, list[Pair]]:
+    """What each adapter of a recipe learns from (or is watched on) in a split; empty where the recipe names no file.
+
+    Raises:
+        HyperBridgeError: a file is missing or bad, or a register has no expression to be trained on.
+    """
+    path = getattr(recipe.data, split)
+    given = load_pairs(path, recipe.data.scenes) if path else []
+    replies = getattr(recipe.data.replies, split, None)
+    found: dict[str, list[Pair]] = {}
+    for name, register in recipe.registers.items():
+        if register.task == "interpret":
+            found[name] = interpretations(given, register.style)
+        elif register.task == "reply":
+            found[name] = load_replies(replies, register.style) if replies else []
+        elif split == "train":
+            found[name] = of_style(given, register.style)
+        else:
+            found[name] = [pair for pair in given if pair.style == register.style]
+    return found
+
+
 def prepare(
     pairs: Iterable[Pair],
     tokenizer: PreTrainedTokenizerBase,
@@ -118,8 +157,8 @@ def prepare(
     """
     prepared = Prepared()
     for pair in pairs:
-        prompt = prompt_ids(tokenizer, pair.scene, system_prompt)
-        said = tuple(completion_ids(tokenizer, pair.text))
+        prompt = prompt_ids(tokenizer, pair.asked, system_prompt)
+        said = tuple(completion_ids(tokenizer, pair.said))
         if len(prompt) + len(said) > max_length:
             prepared.dropped[f"longer than max_length={max_length} tokens"] += 1
             continue
@@ -137,7 +176,7 @@ def scored_rows(
     """Tokenize pairs for scoring: the same prompt, the text without its end."""
     return [
         ScoredRow(
-            prompt_ids(tokenizer, pair.scene, system_prompt), completion_ids(tokenizer, pair.text)[:-1], len(pair.text)
+            prompt_ids(tokenizer, pair.asked, system_prompt), completion_ids(tokenizer, pair.said)[:-1], len(pair.said)
         )
         for pair in pairs
     ]

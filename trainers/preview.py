@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hyperbridge.modeling.base import load_tokenizer
 from hyperbridge.modeling.shared_scene import invocation_ids
-from hyperbridge.trainers.preparation import Row, load_pairs, of_style, prepare
+from hyperbridge.trainers.preparation import Row, pairs_of, prepare
 from hyperbridge.trainers.recipe import RegisterRecipe
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def preview_recipe(recipe: RegisterRecipe, *, rows: int) -> Iterator[Text]:
 
     tokenizer = load_tokenizer(recipe.base.base())
     invocation = invocation_ids(tokenizer) if recipe.activation == "scene" else ()
-    pairs = load_pairs(recipe.data.train, recipe.data.scenes)
+    pairs = pairs_of(recipe, "train")
     for name, register in recipe.registers.items():
         prepared = prepare(
-            of_style(pairs, register.style),
+            pairs[name],
             tokenizer,
             register=name,
             invocation=invocation,

@@ -7,7 +7,6 @@ directory, except that `hyperbridge:` opens a path inside the installed package 
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -16,7 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hyperbridge.errors import HyperBridgeError, nearest
 from hyperbridge.modeling.base import Base, Dtype
-from hyperbridge.modeling.bundle import BARE
+from hyperbridge.modeling.bundle import BARE, Task
+from hyperbridge.trainers.recipe_files import read_recipe
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
@@ -64,6 +64,14 @@ class LoraSection(_Section):
     target_modules: str | list[str] = "all-linear"
 
 
+class RepliesSection(_Section):
+    """Files of replies (JSONL: message, scenes, reply) of each split, for a synthesizer."""
+
+    train: str
+    validation: str | None = None
+    test: str | None = None
+
+
 class DataSection(_Section):
     """Expression files (JSONL) of each split; `scenes` resolves scenes that expressions only name."""
 
@@ -71,12 +79,18 @@ class DataSection(_Section):
     validation: str | None = None
     test: str | None = None
     scenes: str | None = None
+    replies: RepliesSection | None = None
 
 
 class RegisterConfig(_Section):
-    """One register: which expressions are its own, by their `style`."""
+    """One adapter. A register speaks scenes: its own expressions are those of its `style`.
+
+    An interpreter (`task: interpret`) learns the way back, text to scene, from the expressions of all styles; a
+    synthesizer (`task: reply`) learns from `data.replies`. Their `style` is what they are called.
+    """
 
     style: str
+    task: Task = "speak"
 
 
 class TrainingSection(_Section):
@@ -129,6 +143,13 @@ class RegisterRecipe(_Section):
         training = self.training
         if training.early_stop is not None and not (self.data.validation and training.eval_per_epoch):
             raise ValueError("training.early_stop needs data.validation and training.eval_per_epoch")
+        return self
+
+    @model_validator(mode="after")
+    def _replies_to_learn_from(self) -> Self:
+        for name, register in self.registers.items():
+            if register.task == "reply" and self.data.replies is None:
+                raise ValueError(f"{name} learns to reply: data.replies.train must name a file of replies")
         return self
 
     @model_validator(mode="after")
@@ -204,40 +225,19 @@ Recipe = TypeVar("Recipe", bound=_Section)
 
 
 def load_recipe(path: str | Path, model: type[Recipe], overrides: list[str] | None = None) -> Recipe:
-    """Read a recipe file, or a shipped recipe by name (`nano-ru/registers`), and apply `key.sub=value` overrides.
+    """Read a recipe file, or a shipped recipe by name (see recipe_files.py), and apply `key.sub=value` overrides.
 
     Raises:
         HyperBridgeError: the file is missing or not YAML, a key is unknown (with the nearest valid one), or a value
             does not fit.
     """
-    path = _find(Path(path))
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise HyperBridgeError(f"{path}: recipe cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise HyperBridgeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise HyperBridgeError(f"{path}: a recipe is a mapping of keys, found {type(data).__name__}")
+    data = read_recipe(path)
     for override in overrides or []:
         _override(data, override)
     try:
         return model.model_validate(data)
     except ValidationError as error:
         raise HyperBridgeError(f"{path}: {_explain(error, model)}") from None
-
-
-def _find(path: Path) -> Path:
-    """The file itself, or the shipped recipe of that name."""
-    if path.exists():
-        return path
-    root = Path(str(files("hyperbridge.recipes")))
-    shipped = {found.relative_to(root).with_suffix("").as_posix(): found for found in sorted(root.glob("*/*.yaml"))}
-    recipes = {name: found for name, found in shipped.items() if not name.startswith("accelerate/")}
-    name = path.with_suffix("").as_posix()
-    if name not in recipes:
-        raise HyperBridgeError(f"{path}: no such recipe file, nor a shipped recipe; {nearest(name, recipes)}")
-    return recipes[name]
 
 
 def _override(data: dict[str, Any], override: str) -> None:

@@ -15,7 +15,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,7 @@ from hyperbridge.modeling.shared_scene import Ids, invocation_ids
 from hyperbridge.trainers.joint import Plan, plan_steps
 from hyperbridge.trainers.launch import parse_arguments, processes, run_main
 from hyperbridge.trainers.memory import keep_freed_memory
-from hyperbridge.trainers.preparation import IGNORED, Pair, Prepared, Row, load_pairs, of_style, prepare
+from hyperbridge.trainers.preparation import IGNORED, Pair, Prepared, Row, pairs_of, prepare
 from hyperbridge.trainers.recipe import LoraSection, RegisterRecipe, load_recipe
 
 if TYPE_CHECKING:
@@ -71,14 +70,14 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
     output = Path(recipe.output_dir)
     _check_output(output, resume)
     _check_logger(recipe.training.report_to)
-    pairs = _Pairs.load(recipe)
+    pairs, watched_pairs = pairs_of(recipe, "train"), pairs_of(recipe, "validation")
     base = recipe.base.base().located()
     if resume:
         _check_begun_on(output, base)
     model, tokenizer = load_base(base, dtype=recipe.base.dtype, load_in_4bit=recipe.base.load_in_4bit)
     invocation = invocation_ids(tokenizer) if recipe.activation == "scene" else ()
-    train = pairs.prepared(pairs.train, recipe, tokenizer, invocation)
-    watched = pairs.prepared(pairs.validation, recipe, tokenizer, invocation)
+    train = _prepared(pairs, recipe, tokenizer, invocation)
+    watched = _prepared(watched_pairs, recipe, tokenizer, invocation)
     for name, prepared in train.items():
         if not prepared.rows:
             raise HyperBridgeError(
@@ -105,38 +104,20 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
     return output
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """The pairs of each register: to train on, and (maybe) to watch the loss on."""
-
-    train: dict[str, list[Pair]]
-    validation: dict[str, list[Pair]]
-
-    @classmethod
-    def load(cls, recipe: RegisterRecipe) -> _Pairs:
-        data, styles = recipe.data, {name: register.style for name, register in recipe.registers.items()}
-        given = load_pairs(data.train, data.scenes)
-        watched = load_pairs(data.validation, data.scenes) if data.validation else []
-        return cls(
-            {name: of_style(given, style) for name, style in styles.items()},
-            {name: [pair for pair in watched if pair.style == style] for name, style in styles.items()},
+def _prepared(
+    pairs: dict[str, list[Pair]], recipe: RegisterRecipe, tokenizer: PreTrainedTokenizerBase, invocation: Ids
+) -> dict[str, Prepared]:
+    return {
+        name: prepare(
+            own,
+            tokenizer,
+            register=name,
+            invocation=invocation,
+            max_length=recipe.training.max_length,
+            system_prompt=recipe.system_prompt,
         )
-
-    @staticmethod
-    def prepared(
-        pairs: dict[str, list[Pair]], recipe: RegisterRecipe, tokenizer: PreTrainedTokenizerBase, invocation: Ids
-    ) -> dict[str, Prepared]:
-        return {
-            name: prepare(
-                own,
-                tokenizer,
-                register=name,
-                invocation=invocation,
-                max_length=recipe.training.max_length,
-                system_prompt=recipe.system_prompt,
-            )
-            for name, own in pairs.items()
-        }
+        for name, own in pairs.items()
+    }
 
 
 def _trainer(
@@ -316,7 +297,9 @@ def _save_bundle(
         summary = _summary(trainer, name, train[name], seconds)
         told = {"loss": summary["train_loss"], "held-out": summary["validation_loss"]}
         report(f"{name}: " + ", ".join(f"{what} {loss:.3f}" for what, loss in told.items() if loss is not None))
-        _save_register(output, name, RegisterCard(style=register.style, base=base), summary, invocation)
+        _save_register(
+            output, name, RegisterCard(style=register.style, base=base, task=register.task), summary, invocation
+        )
     with atomic_writer(output / RECIPE) as file:
         file.write(recipe.model_dump_json(indent=2, exclude_none=True) + "\n")
     vocabulary = vocabulary_digest(trainer.processing_class)

@@ -46,6 +46,7 @@ def evaluate(
     held_out = {
         name: scored_rows(_spread(of_style(pairs, style), rows), bridge.tokenizer, loaded.system_prompt)
         for name, style in bridge.styles.items()
+        if name in bridge.registers
     }
     matrix = register_matrix(bridge, held_out)
     sections = [Section("Unseen scenes", _say(bridge, _spread(_distinct(pairs), scenes), seed))]
@@ -75,7 +76,8 @@ def _read_book(book: Path) -> list[Scene]:
 
 
 def _distinct(pairs: list[Pair]) -> list[Scene]:
-    return list({pair.scene.scene: pair.scene for pair in pairs}.values())
+    scenes = [pair.asked for pair in pairs if not isinstance(pair.asked, str)]
+    return list({scene.scene: scene for scene in scenes}.values())
 
 
 def _spread(items: list[Item], count: int) -> list[Item]:

@@ -25,13 +25,14 @@ from hyperbridge.modeling.bundle import (
     BARE,
     BundleConfig,
     Located,
+    Task,
     check_vocabulary,
     load_config,
     load_register_card,
     locate,
     register_folders,
 )
-from hyperbridge.modeling.chat import prompt_ids
+from hyperbridge.modeling.chat import message_with_scenes, prompt_ids
 from hyperbridge.modeling.generation import Request, Said, Sampling, generate
 from hyperbridge.modeling.registers import RegisterBank, attach_registers
 from hyperbridge.scenes import Scene
@@ -75,6 +76,7 @@ class HyperBridge:
         config: the bundle's config, with the base as it was found.
         styles: register name -> the seed's name of it (`poet` -> `поэтический`).
         located: where it was loaded from: a folder, and of the Hub the repository and the commit.
+        tasks: adapter name -> what it does: `speak` (a register), `interpret`, `reply`.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class HyperBridge:
         config: BundleConfig,
         styles: dict[str, str],
         located: Located | None = None,
+        tasks: dict[str, Task] | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -91,7 +94,8 @@ class HyperBridge:
         self.config = config
         self.styles = styles
         self.located = located
-        self._register = next(iter(styles))
+        self.tasks: dict[str, Task] = tasks or dict.fromkeys(styles, "speak")
+        self._register = next(iter(self.registers), BARE)
 
     @classmethod
     def from_pretrained(
@@ -137,6 +141,7 @@ class HyperBridge:
             config.model_copy(update={"base": found}),
             {name: card.style for name, card in cards.items()},
             located,
+            {name: card.task for name, card in cards.items()},
         )
 
     @property
@@ -147,7 +152,7 @@ class HyperBridge:
     @property
     def registers(self) -> tuple[str, ...]:
         """The names `use` and `speak` accept, besides `base` for the bare base."""
-        return tuple(self.styles)
+        return tuple(name for name, task in self.tasks.items() if task == "speak")
 
     def use(self, register: str) -> HyperBridge:
         """Make a register (or `base`) the one that speaks when none is named; returns the bridge.
@@ -254,7 +259,7 @@ class HyperBridge:
     def _generate(self, lines: Sequence[Line]) -> Iterator[Said]:
         requests = [
             Request(
-                tuple(prompt_ids(self.tokenizer, as_scene(line.scene), self.config.system_prompt)),
+                tuple(prompt_ids(self.tokenizer, self._asked(line), self.config.system_prompt)),
                 self.name_of(line.register),
                 line.sampling,
                 line.seed,
@@ -267,6 +272,12 @@ class HyperBridge:
             eos_token_ids=[self.tokenizer.eos_token_id],
             pad_token_id=self.tokenizer.pad_token_id,
         )
+
+    def _asked(self, line: Line) -> Scene | str:
+        """A scene for a register; an interpreter and a synthesizer are asked with the text as it is."""
+        if self.tasks.get(self.name_of(line.register), "speak") == "speak":
+            return as_scene(line.scene)
+        return line.scene.prompt() if isinstance(line.scene, Scene) else line.scene
 
     def _decode(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
@@ -283,6 +294,52 @@ class HyperBridge:
             return list(self.registers)
         given = [registers] if isinstance(registers, str) else list(registers)
         return list(dict.fromkeys(self.name_of(name) for name in given))
+
+    def interpret(
+        self, text: str, *, num_return_sequences: int = 1, seed: int | None = None, **sampling: Any
+    ) -> list[Scene]:
+        """Turn a text into a scene with the bundle's interpreter adapter (`read` does it by rules).
+
+        Args:
+            text: a passage.
+            num_return_sequences: how often to ask; what comes back that is no scene is left out, so fewer may return.
+            seed, **sampling: as for `speak`; greedy where nothing is given.
+
+        Raises:
+            HyperBridgeError: the bundle has no interpreter, or an unknown sampling option.
+        """
+        options = sampling if sampling or num_return_sequences > 1 else {"do_sample": False}
+        return [
+            scene
+            for said in self._ask("interpret", text, num_return_sequences, seed, options)
+            if (scene := parsed(said))
+        ]
+
+    def reply(
+        self,
+        message: str,
+        scenes: Iterable[Scene | str] = (),
+        *,
+        num_return_sequences: int = 1,
+        seed: int | None = None,
+        **sampling: Any,
+    ) -> list[str]:
+        """Reply to a message with the bundle's synthesizer adapter, in the light of scenes that resonate with it.
+
+        Raises:
+            HyperBridgeError: the bundle has no synthesizer, a scene cannot be read, or an unknown sampling option.
+        """
+        asked = message_with_scenes(message, [as_scene(scene) for scene in scenes])
+        return self._ask("reply", asked, num_return_sequences, seed, sampling)
+
+    def _ask(self, task: Task, asked: str, count: int, seed: int | None, sampling: dict[str, Any]) -> list[str]:
+        adapter = next((name for name, own in self.tasks.items() if own == task), None)
+        if adapter is None:
+            raise HyperBridgeError(f"no adapter of this bundle can {task}; train one with a recipe's task: {task}")
+        return self.say(
+            Line(asked, adapter, Sampling.of(**sampling), None if seed is None else seed + number)
+            for number in range(count)
+        )
 
     def read(self, text: str, *, source: str = "text", language: str = "ru") -> list[Scene]:
         """Cut text into scenes by the rules of a language (see hyperbridge.corpus).
@@ -336,6 +393,14 @@ class HyperBridge:
         raise HyperBridgeError(
             f"no register '{register}'; {nearest(register, [*self.styles, *self.styles.values(), BARE])}"
         )
+
+
+def parsed(prompt: str) -> Scene | None:
+    """The scene of a prompt form; None where the text is none."""
+    try:
+        return Scene.from_prompt(prompt)
+    except (HyperBridgeError, ValidationError):
+        return None
 
 
 def as_scene(scene: Scene | str) -> Scene:

@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -34,6 +34,9 @@ REGISTERS = "registers"
 FORMULAS = "formulas.json"
 BARE = "base"  # the voice of the base itself; no register is called so
 
+# A register says scenes, an interpreter turns text into scenes, a synthesizer replies to a message with scenes.
+Task = Literal["speak", "interpret", "reply"]
+
 
 class BundleConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,12 +47,13 @@ class BundleConfig(BaseModel):
 
 
 class RegisterCard(BaseModel):
-    """A register beside its adapter: the seed's name, and the base whose weights it was trained on."""
+    """A register beside its adapter: the seed's name, the base whose weights it was trained on, and what it does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     style: str
     base: Base
+    task: Task = "speak"
 
 
 _Config = TypeVar("_Config", bound=BaseModel)

@@ -70,9 +70,9 @@ def test_an_expression_takes_its_whole_scene_from_the_scene_file(tmp_path: Path)
     )
     named, own = load_pairs(str(tmp_path / "train.jsonl"), str(tmp_path / "scenes.jsonl"))
     assert named == Pair(SCENE, "Да.", "телесный")
-    assert own.scene.prompt() == "мост+туман; act=звать; mode=тревога"
+    assert own.asked.prompt() == "мост+туман; act=звать; mode=тревога"
     (alone, _) = load_pairs(str(tmp_path / "train.jsonl"))
-    assert alone.scene.prompt() == "жартишинавход"
+    assert alone.asked.prompt() == "жартишинавход"
 
 
 OWN = (
