@@ -1,0 +1,131 @@
+"""Registers for other engines: merged into a base of their own, as adapters that vLLM serves by name, or as GGUF.
+
+Only a register that is active from the first token on (`activation: always`) can leave: an activated one reads the
+scene through the bare base, which no merged weight and no other engine's LoRA does. That is said before any work.
+A merge goes onto the 16- or 32-bit base, never onto a 4-bit one, whose rounding it would keep for good.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hyperbridge.errors import HyperBridgeError
+from hyperbridge.modeling.base import Dtype, load_base
+from hyperbridge.modeling.bundle import (
+    ADAPTER,
+    ADAPTER_CONFIG,
+    load_config,
+    load_register_card,
+    locate,
+    register_folders,
+)
+from hyperbridge.modeling.registers import attach_registers
+
+CONVERTER = "convert_lora_to_gguf.py"
+
+
+def merge(bundle: str, register: str, output: Path, *, dtype: Dtype = "bfloat16") -> Path:
+    """Write a base with one register merged into its weights: a plain folder that any engine loads.
+
+    Args:
+        bundle: a folder or Hub id.
+        register: its name or style.
+        output: the new folder.
+        dtype: of the weights; the base's own, in most cases.
+
+    Raises:
+        HyperBridgeError: the register is activated, does not belong on the base, or `output` is there.
+    """
+    ((name, folder),) = _leaving(bundle, [register]).items()
+    config = load_config(locate(bundle, None, [register]).folder)
+    base = config.base.located()
+    load_register_card(folder, base)
+    with _new_folder(output) as unfinished:
+        model, tokenizer = load_base(base, dtype=dtype)
+        merged: Any = attach_registers(model, {name: folder}).merge_and_unload(safe_merge=True)
+        merged.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+    return output
+
+
+def for_vllm(bundle: str, output: Path, registers: list[str] | None = None) -> str:
+    """Write adapters as vLLM loads them, one folder each; the command that serves them by name.
+
+    Raises:
+        HyperBridgeError: a register is activated, or `output` is there.
+    """
+    folders = _leaving(bundle, registers)
+    base = load_config(locate(bundle, None, registers).folder).base
+    ranks = [json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))["r"] for folder in folders.values()]
+    with _new_folder(output) as unfinished:
+        for name, folder in folders.items():
+            (unfinished / name).mkdir()
+            for file in (ADAPTER, ADAPTER_CONFIG):
+                shutil.copyfile(folder / file, unfinished / name / file)
+    modules = [f"{name}={(output / name).as_posix()}" for name in folders]
+    pinned = ["--revision", base.revision] if base.revision else []
+    served = ["vllm", "serve", base.path(), *pinned, "--enable-lora", "--max-loras", str(len(folders))]
+    return shlex.join([*served, "--max-lora-rank", str(_served_rank(max(ranks))), "--lora-modules", *modules])
+
+
+def to_gguf(bundle: str, register: str, output: Path, *, llama_cpp: Path) -> Path:
+    """Write a register as a GGUF LoRA with the converter of a llama.cpp checkout.
+
+    Args:
+        bundle: a folder or Hub id, whose base is a folder here (the converter reads its config).
+        register: its name or style.
+        output: the new `.gguf` file.
+        llama_cpp: the checkout.
+
+    Raises:
+        HyperBridgeError: the register is activated, there is no converter, or it fails (with its last line).
+    """
+    ((_, folder),) = _leaving(bundle, [register]).items()
+    converter = llama_cpp / CONVERTER
+    if not converter.is_file():
+        raise HyperBridgeError(f"{llama_cpp}: no {CONVERTER} here; give --llama-cpp a checkout of llama.cpp")
+    base = load_config(locate(bundle, None, [register]).folder).base
+    where = ["--base", base.path()] if Path(base.path()).is_dir() else ["--base-model-id", base.model]
+    command = [sys.executable, str(converter), str(folder), *where, "--outfile", str(output)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        last = (ran.stderr.strip() or ran.stdout.strip() or "no message").splitlines()[-1]
+        raise HyperBridgeError(f"{CONVERTER} failed: {last}")
+    return output
+
+
+def _leaving(bundle: str, registers: list[str] | None) -> dict[str, Path]:
+    """The register folders, all of them ordinary LoRAs."""
+    folders = register_folders(locate(bundle, None, registers).folder, registers)
+    for name, folder in folders.items():
+        if json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("alora_invocation_tokens"):
+            raise HyperBridgeError(
+                f"{name}: an activated register (activation: scene) acts only from the assistant header on, which "
+                "merged weights, vLLM and GGUF cannot do; train it with activation: always (recipe +always)"
+            )
+    return folders
+
+
+@contextmanager
+def _new_folder(output: Path) -> Iterator[Path]:
+    """A folder that appears whole or not at all."""
+    if output.exists():
+        raise HyperBridgeError(f"{output}: is there already; give -o another folder")
+    unfinished = output.with_name(output.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    yield unfinished
+    unfinished.rename(output)
+
+
+def _served_rank(rank: int) -> int:
+    """The least rank that vLLM can be started with for adapters of this one."""
+    return next((known for known in (8, 16, 32, 64, 128, 256, 320, 512) if known >= rank), rank)
