@@ -36,6 +36,7 @@ def render_base_card(measured: dict[str, Any], folder: Path) -> str:
             task_type="text-generation",
             dataset_type="text",
             dataset_name=f"kept-out works: {name}",
+            dataset_config=name,  # results of equal configs would be listed under one name
             metric_type="bits_per_character",
             metric_value=row[models[0]],
         )

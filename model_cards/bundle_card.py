@@ -73,6 +73,7 @@ class BundleFacts:
                 task_type="text-generation",
                 dataset_type="expressions",
                 dataset_name=f"held-out expressions: {self.styles[name]}",
+                dataset_config=name,  # results of equal configs would be listed under one name
                 metric_type="bits_per_character",
                 metric_value=self.matrix["matrix"][name][name] if self.matrix else None,
             )

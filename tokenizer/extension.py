@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hyperbridge.errors import HyperBridgeError
 
 FILE_NAME = "extension.json"
-Family = Literal["byte-level", "sentencepiece", "tekken"]
+Family = Literal["byte-level", "sentencepiece", "tekken", "character"]
 UnitKind = Literal["hyperlexeme", "formula", "symbol"]
 
 

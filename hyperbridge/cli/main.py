@@ -11,7 +11,20 @@ from typing import Annotated
 import typer
 
 import hyperbridge
-from hyperbridge.cli import corpus, evaluate, read, scenes, speak, train
+from hyperbridge.cli import (
+    corpus,
+    doctor,
+    evaluate,
+    export,
+    interpret,
+    push,
+    read,
+    recipes,
+    scenes,
+    speak,
+    tokenizer,
+    train,
+)
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.trainers.launch import hide_deprecations
 
@@ -24,10 +37,17 @@ app = typer.Typer(
 )
 app.add_typer(scenes.app, name="scenes")
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(tokenizer.app, name="tokenizer")
+app.add_typer(recipes.app, name="recipes")
 app.command("train")(train.train)
 app.command("speak")(speak.speak)
 app.command("read")(read.read)
+app.command("interpret")(interpret.interpret)
 app.command("evaluate")(evaluate.evaluate)
+app.command("doctor")(doctor.doctor)
+app.command("export")(export.export)
+app.command("push")(push.push)
+app.command("pull")(push.pull)
 
 
 def _version(wanted: bool) -> None:

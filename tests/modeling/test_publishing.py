@@ -85,7 +85,8 @@ def test_the_card_tells_the_base_the_figures_and_how_to_load(hub: HubDouble, run
     card.validate()
     assert card.data.base_model == "owner/base"
     assert card.data["base_model_relation"] == "adapter"
-    assert {result.metric_value for result in card.data.eval_results} == {1.9, 2.5}
+    results = {result.dataset_name: result.metric_value for result in card.data.eval_results}
+    assert results == {"held-out expressions: поэтический": 1.9, "held-out expressions: телесный": 2.5}
     assert 'HyperBridge.from_pretrained("owner/voices")' in card.text
     assert "| poet | 2.800 | **1.900** |" in card.text
     assert "> *poet*: Туман  \n> стоит." in card.text
