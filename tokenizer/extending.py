@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,11 +193,13 @@ def _learn(
     progress: Callable[[int], None] | None,
 ) -> list[Merge]:
     from hyperbridge.tokenizer.merges import learn_merges, refused_by
-    from hyperbridge.tokenizer.morphemes import seams_of_pretokens
+    from hyperbridge.tokenizer.morphemes import seams_of_pretokens, with_lexicon
 
-    words = count_words(base, texts, units)
+    words: Mapping[str, int] = count_words(base, texts, units)
     if not words:
         raise HyperBridgeError("no text to learn merges from; give files with --corpus")
+    if seams:
+        words = with_lexicon(words, seams, spelled=base.spelled)
     matcher, never = _Matcher(base, units), refused_by(base)
     return learn_merges(
         words,

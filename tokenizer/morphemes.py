@@ -53,7 +53,7 @@ def open_morphemes(source: str) -> Seams:
         from hyperbridge.tokenizer.morphemes_ru import dictionary, open_slovorez
 
         return Seams(open_slovorez(), dictionary().keys())
-    known = dict(_read(source))
+    known = dict(read_morphemes(source))
     return Seams(lambda words: [known.get(word.lower(), ()) for word in words], known.keys())
 
 
@@ -119,7 +119,7 @@ def _plain_word(text: str) -> str | None:
     return word if text[:1] == " " and word.isalpha() and word == word.lower() else None
 
 
-def _read(source: str) -> Iterator[tuple[str, Offsets]]:
+def read_morphemes(source: str) -> Iterator[tuple[str, Offsets]]:
     with open_for_reading(source) as file:
         for number, raw in enumerate(file, start=1):
             try:

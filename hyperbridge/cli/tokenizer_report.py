@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -113,13 +112,9 @@ def _scenes(path: Path | None) -> Iterator[Scene]:
 def _gold(path: Path) -> dict[str, tuple[int, ...]]:
     """The words of a file of seams, those of letters alone."""
     from hyperbridge.errors import HyperBridgeError
-    from hyperbridge.jsonl import read_utf8_lines
-    from hyperbridge.tokenizer.morphemes import open_morphemes
+    from hyperbridge.tokenizer.morphemes import read_morphemes
 
-    seams = open_morphemes(str(path))
-    lines = (line for line in read_utf8_lines(path) if line.strip())
-    named = (json.loads(line)["original"] if line.startswith("{") else line.partition("\t")[0] for line in lines)
-    words = sorted({word.strip().lower() for word in named if word.strip().isalpha()})
+    words = {word: seams for word, seams in read_morphemes(str(path)) if word.isalpha()}
     if not words:
         raise HyperBridgeError(f"{path}: no word in this file; write домами<tab>дом|ами, one a line")
-    return dict(zip(words, seams.many(words), strict=True))
+    return words

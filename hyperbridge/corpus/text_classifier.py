@@ -202,12 +202,17 @@ def _pieces(word: str, shortest: int, longest: int) -> tuple[str, ...]:
     )
 
 
+@lru_cache(maxsize=100_000)
+def _hash(name: str) -> int:
+    return crc32(name.encode())
+
+
 def _hashed(texts: Sequence[Features], buckets: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row, bucket and value of what is in each text, in order of row and bucket; counts are made logarithmic."""
     names = [name for text in texts for name in text]
     given = [value for text in texts for value in (text.values() if isinstance(text, Mapping) else [1.0] * len(text))]
     sizes = [len(text) for text in texts]
-    places = np.fromiter((crc32(name.encode()) for name in names), np.int64, len(names)) & (buckets - 1)
+    places = np.fromiter(map(_hash, names), np.int64, len(names)) & (buckets - 1)
     keys, where = np.unique(np.repeat(np.arange(len(texts)), sizes) * buckets + places, return_inverse=True)
     rows, sums = keys // buckets, np.bincount(where, given, len(keys))
     counted = np.array([not isinstance(text, Mapping) for text in texts], bool)[rows]

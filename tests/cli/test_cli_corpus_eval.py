@@ -70,7 +70,9 @@ def test_a_treebank_and_plays_give_their_tables(call, tmp_path: Path) -> None:
 def test_a_folder_without_gold_is_one_line(call, tmp_path: Path) -> None:
     empty = tmp_path / "пусто"
     empty.mkdir()
-    assert call("corpus", "eval", "--gold", empty).error.startswith(f"error: {empty}: neither .conllu treebanks nor ")
+    assert call("corpus", "eval", "--gold", empty).error.startswith(f"error: {empty}: nothing to measure on below ")
+    said = call("corpus", "eval", "--gold", empty, "--only", "plys").error
+    assert said.startswith("error: --only plys: did you mean 'plays'")
     assert call("corpus", "eval", "--gold", tmp_path / "нет").error.startswith(f"error: {tmp_path / 'нет'}: no such")
 
 
@@ -102,3 +104,42 @@ def test_plays_without_a_scene_are_one_line(call, tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text('{"type":"speech","speaker":"МЕЛЬНИК","text":"Свет погас."}\n', encoding="utf-8")
     assert "no play with an act or a scene" in call("corpus", "eval", "--gold", tmp_path / "gold").error
+
+
+def tales(folder: Path) -> None:
+    tale = {"number": 3, "text": "Царевич женился на мельниковой дочери, и сыграли они весёлую свадьбу на весь мир."}
+    annotated = {"number": 3, "title_en": "Miller", "moves": [{"functions": ["W"]}]}
+    for name, record in (("folk/сказки.jsonl", tale), ("annotation/propp_functions.jsonl", annotated)):
+        path = folder / name
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def emotions(path: Path) -> None:
+    rows = [("Поезд пришёл на станцию.", []), ("Мне страшно, я дрожу от ужаса!", ["fear"])]
+    lines = (json.dumps({"text": text, "labels": labels, "source": "lj"}, ensure_ascii=False) for text, labels in rows)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_what_is_asked_for_alone_is_measured(call, tmp_path: Path) -> None:
+    tales(tmp_path)
+    emotions(tmp_path / "cedr.jsonl")
+    said = call("corpus", "eval", "--gold", tmp_path, "--only", "tension", "--only", "archetypes", "-o", tmp_path / "f")
+    assert said.code == 0
+    archetypes, tension = json.loads((tmp_path / "f").read_text(encoding="utf-8")).items()
+    assert archetypes[0] == "Archetypes of tales, against Propp's functions"
+    assert archetypes[1][0] == {
+        "tale": "Miller",
+        "functions heard": "1 of 1",
+        "archetypes": "1 for 2",
+        "precision": "1.000",
+        "recall": "0.500",
+        "F1": "0.667",
+    }
+    assert [(row["emotion"], row["tension"]) for row in tension[1]] == [("страх", "1.000")]
+
+
+def test_a_part_without_its_files_is_told_with_what_it_wants(call, tmp_path: Path) -> None:
+    emotions(tmp_path / "cedr.jsonl")
+    said = call("corpus", "eval", "--gold", tmp_path, "--only", "archetypes").error
+    assert said.endswith("wanted is any of propp_functions*.jsonl with folk/*.jsonl (archetypes)")

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from hyperbridge.corpus.parsing_ru import Token, parse
-from hyperbridge.corpus.registers_ru import ParsedPassage, Registers, body_share, classify, classify_all
+from hyperbridge.corpus.registers_ru import (
+    ParsedPassage,
+    Registers,
+    body_share,
+    classify,
+    classify_all,
+    with_neighbours,
+)
 from hyperbridge.corpus.segmentation_ru import sentences, words
 
 VERSE = (
@@ -95,7 +103,7 @@ def test_a_short_passage_is_told_with_its_neighbours_and_a_long_one_alone() -> N
     alone, beside_law = classify_all([short])[0], classify_all([law, short, law])[1]
     assert alone.primary != "логический"
     assert beside_law.primary == "логический"
-    long = [parsed(" ".join([text] * 6)) for text in (VERSE, LAW, TALE, STORY)]
+    long = [parsed(" ".join([text] * 8)) for text in (VERSE, LAW, TALE, STORY)]
     assert classify_all(long) == [classify_all([passage])[0] for passage in long]
     assert classify_all([]) == []
 
@@ -110,3 +118,26 @@ def test_the_share_of_the_body_counts_six_words_at_least() -> None:
     hand = Token("рука", "рука", "NOUN", frozenset({"NOUN"}))
     assert body_share([hand]) == pytest.approx(1 / 6)
     assert body_share([]) == 0.0
+
+
+def test_words_around_count_a_quarter_of_its_own_and_no_more_than_fill_180_words() -> None:
+    own, other = np.array([1.0, 0, 0, 0, 0]), np.array([0, 0, 0, 0, 1.0])
+    even = with_neighbours(np.array([other, own, other]), [60, 60, 60])
+    assert even[1] == pytest.approx([2 / 3, 0, 0, 0, 1 / 3])
+    assert even[0] == pytest.approx([60 * 0.25 / 90, 0, 0, 0, 75 / 90])
+    long = with_neighbours(np.array([other, own, other]), [400, 140, 400])
+    assert long[1] == pytest.approx([140 / 150, 0, 0, 0, 10 / 150])
+    assert with_neighbours(np.array([own]), [0]) == pytest.approx(np.array([own]))
+
+
+def test_a_passage_that_leaves_the_register_of_its_document_is_still_told_by_its_own_words() -> None:
+    story = parsed(" ".join([STORY] * 2))
+    assert classify_all([story, parsed(" ".join([LAW] * 2)), story])[1].primary == "логический"
+
+
+def test_verse_in_one_line_is_told_by_its_rhymes() -> None:
+    rhymed = (
+        "Купил сосед вчера забор, поставил вдоль него прибор, и мерит, сколько за окном прохожих тащится с мешком. "
+        "Потом садится он к столу, кладёт линейку на полу и пишет в толстую тетрадь, кого и сколько надо ждать."
+    )
+    assert registers(rhymed).primary == "поэтический"
