@@ -1,13 +1,13 @@
 """How well echoes are found, and what finding them costs.
 
     python -m benchmarks.near_duplicates DATA                        about a minute
-    python -m benchmarks.near_duplicates DATA --scale 1000000        and the cost of a large index, some minutes
+    python -m benchmarks.near_duplicates DATA --scale 1000000        and the cost of a large index, ten minutes
 
 DATA is a file or folder of Russian text. Its passages are indexed; then each comes back once, edited in one of the
 ways below. Recall is the share of edited passages that are linked to their original, precision the share of links
 that lead to the original and not to another passage (a refrain counts as a mistake here). The large index is filled
 with passages drawn word by word from the pairs of neighbouring words of DATA: none repeats another, so every near echo
-in it is a false one.
+in it is a false one. The fewer words DATA has, the more of them the drawn passages share by chance.
 """
 
 from __future__ import annotations

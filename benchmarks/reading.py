@@ -1,11 +1,13 @@
-"""How fast text becomes scenes, beside the bare parser, and how much memory that takes as a book gets longer.
+"""How fast text becomes scenes, beside the bare parser, and how much memory that takes as there is more to read.
 
     python -m benchmarks.reading BOOK.txt [--rounds 3]
+    python -m benchmarks.reading FOLDER [FILE ...] [--rounds 1]
 
-Arms, each in a process of its own, in turn: `ours` reads the book into scenes with every field (no vectors);
-`slovnet` tags and parses the same sentences with slovnet's morphology and syntax alone, cut and tokenised before the
-clock starts. Words are runs of letters in the passages that were read. Memory is the peak of a process that reads the
-first tenth of the book, a half, and all of it.
+Arms, each in a process of its own, in turn: `ours` reads everything into scenes with every field (no vectors);
+`slovnet` tags and parses the same sentences with slovnet's morphology and syntax alone, in the order of the text, cut
+and tokenised before the clock starts. Words are runs of letters in the passages that were read. Memory is the peak of a
+process that reads a tenth, a half, and all: of one book its first part, of several files so many of them, the largest
+first, so that each share holds the largest.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ import argparse
 import json
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +41,7 @@ from hyperbridge.errors import HyperBridgeError
 from hyperbridge.trainers.launch import run_main
 
 if TYPE_CHECKING:
+    from hyperbridge.corpus.documents import Document
     from hyperbridge.corpus.segmentation import Passage
 
 MODULE = "benchmarks.reading"
@@ -46,38 +50,55 @@ SHARES = (0.1, 0.5, 1.0)
 
 
 def measure(job: Figures) -> tuple[Figures, Stopwatch]:
-    """Words and seconds of one arm over a share of a book."""
+    """Words and seconds of one arm over a share of the books."""
     from hyperbridge.corpus.building import build_scenes
-    from hyperbridge.corpus.documents import Document, read_documents
+    from hyperbridge.corpus.documents import Document
     from hyperbridge.corpus.languages import find_language
     from hyperbridge.corpus.segmentation import count_words, segment
 
     watch = Stopwatch()
     watch.imported()
     with watch("load"):
-        (whole,) = read_documents([job["book"]])
-        document = Document(whole.source, whole.text[: round(len(whole.text) * job["share"])], whole.title)
         language = find_language("ru")
         list(build_scenes([Document("warm.txt", "Старый рыбак вытащил лодку на песок, и поднялся туман.")]))
+    figures = {"words": 0, "seconds": 0.0, "scenes": 0}
+    for document in documents_of(job["books"], job["share"]):
+        if job["arm"] == "ours":
+            started = time.perf_counter()
+            figures["scenes"] += sum(1 for _ in build_scenes([document]))
+            figures["seconds"] += time.perf_counter() - started
         passages = list(segment(document, language.layout, lambda reason: None))
-    words = sum(count_words(passage.text) for passage in passages)
-    if job["arm"] == "ours":
-        started = time.perf_counter()
-        made = sum(1 for _ in build_scenes([document]))
-        seconds = time.perf_counter() - started
-    else:
-        made, seconds = 0, _bare(passages)
-    return {"words": words, "seconds": seconds, "scenes": made, "peak": round(memory_peak())}, watch
+        figures["words"] += sum(count_words(passage.text) for passage in passages)
+        if job["arm"] == "slovnet":
+            figures["seconds"] += _bare(passages)
+    return figures | {"peak": round(memory_peak())}, watch
+
+
+def documents_of(books: Sequence[str], share: float) -> Iterator[Document]:
+    """The first part of one book, or the documents of so many files, the largest first; one at a time.
+
+    Raises:
+        HyperBridgeError: a book is missing or cannot be read.
+    """
+    from hyperbridge.corpus.documents import find_files, read_input
+
+    files = sorted(find_files(books), key=lambda found: (-found[0].stat().st_size, found[1]))
+    if len(files) > 1:
+        for path, source in files[: max(1, round(len(files) * share))]:
+            yield from read_input(path, source)
+        return
+    for document in read_input(*files[0]):
+        yield replace(document, text=document.text[: round(len(document.text) * share)], divisions=())
 
 
 def _bare(passages: Sequence[Passage]) -> float:
     """Seconds of slovnet alone, in batches as large as the reader's."""
-    from hyperbridge.corpus import parsing_ru, segmentation_ru
+    from hyperbridge.corpus import segmentation_ru, tagging_ru
     from hyperbridge.corpus.building import BATCH
 
     texts = [passage.text.replace("\n", " ") for passage in passages]
     cut = [[segmentation_ru.words(text[start:end]) for start, end in segmentation_ru.sentences(text)] for text in texts]
-    models = (parsing_ru.tagger(), parsing_ru.tree_parser())
+    models = (tagging_ru.tagger(), tagging_ru.tree_parser())
     started = time.perf_counter()
     for start in range(0, len(cut), BATCH):
         batch = [sentence for found in cut[start : start + BATCH] for sentence in found if sentence]
@@ -88,13 +109,14 @@ def _bare(passages: Sequence[Passage]) -> float:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = common_options("reading", "Words a second of the reader, beside slovnet alone; its memory.")
-    parser.add_argument("book", type=Path, nargs="?", help="a long text, .txt")
+    parser.add_argument("books", nargs="*", metavar="BOOK", help="a long text, or several files and folders")
     options = parser.parse_args(arguments)
     if options.job:
         answer(*measure(json.loads(options.job)))
         return
-    if options.book is None or not options.book.is_file():
-        raise HyperBridgeError(f"{options.book or 'no book'}: name a long text, a .txt file that is there")
+    if not options.books:
+        raise HyperBridgeError("no book: name a long text, or several files and folders")
+    next(documents_of(options.books, 1.0))
     load = load_per_core()
     require_idle(load, force=options.force)
     publish(options, load, *_run(options))
@@ -102,17 +124,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(options: argparse.Namespace) -> tuple[Figures, str, list[Sheet], list[Bars]]:
     def one(arm: str, share: float) -> Figures:
-        return in_own_process(MODULE, {"arm": arm, "share": share, "book": str(options.book)})
+        return in_own_process(MODULE, {"arm": arm, "share": share, "books": options.books})
 
     found = in_rounds(ARMS, options.rounds, lambda arm, number: one(arm, 1.0), tell)
     speeds = {arm: Spread.of([each["words"] / each["seconds"] for each in rounds]) for arm, rounds in found.items()}
     slower = Spread.of_ratios(*([each["seconds"] for each in found[arm]] for arm in ARMS))
-    memory = {share: one("ours", share) for share in SHARES}
+    memory = {share: one("ours", share) for share in SHARES if share < 1} | {1.0: found["ours"][0]}
+    name = ", ".join(Path(book).stem for book in options.books[:4])
     rows = [(arm, speed.text("{:.0f}")) for arm, speed in speeds.items()]
     grown = [(f"{share:.0%}", str(each["words"]), str(each["peak"])) for share, each in memory.items()]
     sheets = [
-        Sheet(f"{options.book.stem}: ours takes {slower.text()} times as long as slovnet", ("arm", "words/s"), rows),
-        Sheet("Peak memory by how much of the book is read", ("share", "words", "MB"), grown),
+        Sheet(f"{name}: ours takes {slower.text()} times as long as slovnet", ("arm", "words/s"), rows),
+        Sheet("Peak memory by how much of it is read", ("share", "words", "MB"), grown),
     ]
     results = {
         "words_per_second": {arm: speed.record() for arm, speed in speeds.items()},

@@ -26,6 +26,12 @@ def readings(word: str) -> tuple[Any, ...]:
     return tuple(_analyzer().parse("".join(char if unicodedata.name(char, "") else "?" for char in word)))
 
 
+def is_known(reading: Any) -> bool:
+    """Whether a reading is the dictionary's own, and no guess from the word's ending; pymorphy looks it up anew."""
+    methods = reading.methods_stack
+    return len(methods) == 1 and type(methods[0][0]).__name__ == "DictionaryAnalyzer"
+
+
 @lru_cache(maxsize=1)
 def embedding() -> Any:
     """navec: `vocab` (ids and counts of forms) and `pq` (their quantised vectors).

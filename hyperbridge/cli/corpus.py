@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hyperbridge.cli import corpus_push
 from hyperbridge.cli.corpus_eval import evaluate
 from hyperbridge.cli.tables import print_table
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from hyperbridge.corpus.building import DropCounts
     from hyperbridge.corpus.documents import Document
+    from hyperbridge.corpus.outline import Outline, TreeNode
     from hyperbridge.corpus.pairs import PairCounts
     from hyperbridge.corpus.resonance import LinkCounts
     from hyperbridge.corpus.tasks import Build
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Make scenes from texts, and training pairs from scenes.", no_args_is_help=True)
 app.command("eval")(evaluate)
+app.command("push")(corpus_push.push)
 
+
+BAD_LINES_SHOWN = 5
 
 Scenes = Annotated[Path, typer.Argument(help="A scene file, .jsonl.", metavar="SCENES.jsonl")]
 
@@ -55,11 +61,14 @@ def build(
 ) -> None:
     """Cut texts into scenes; what is left out is counted by reason.
 
+    Beside SCENES.jsonl lies SCENES.tree.jsonl: the books, their chapters and the scenes that the passages are in.
+
     An interrupted build goes on where it stopped when the same command is given again.
     """
     from rich.console import Console
 
     from hyperbridge.corpus.executors import run_build
+    from hyperbridge.corpus.outline import tree_path
     from hyperbridge.corpus.resonance import LinkCounts, link_scenes
     from hyperbridge.corpus.tasks import Build, BuildOptions
     from hyperbridge.corpus.vectors import add_vectors
@@ -84,6 +93,7 @@ def build(
         scenes: Iterator[Scene] = link_scenes(plan.scenes, links)
         if encoder is not None:
             scenes = add_vectors(scenes, encoder)
+        write_jsonl(tree_path(output), plan.nodes())
         write_jsonl(output, scenes)
         if encoder is not None:
             write_space(output, encoder)
@@ -98,21 +108,23 @@ def stats(
     scenes: Scenes,
     page: Annotated[Path | None, typer.Option("--page", help="Draw it as an HTML page too.")] = None,
 ) -> None:
-    """Count scenes by register, emotion, archetype, tension, length and source."""
-    import sys
-
+    """Count scenes by register, emotion, archetype, tension, length and source, and the nodes of their tree."""
     from rich.console import Console
 
+    from hyperbridge.corpus.outline import Outline
     from hyperbridge.corpus.statistics import CorpusStatistics, write_page
-    from hyperbridge.jsonl import read_jsonl
-    from hyperbridge.scenes import Scene
+    from hyperbridge.errors import HyperBridgeError
 
-    found = CorpusStatistics.of(read_jsonl(scenes, Scene, on_bad=lambda line: print(line, file=sys.stderr)))
+    found = CorpusStatistics.of(_scenes_of(scenes), Outline.beside(scenes).nodes.values())
+    if not found.scenes:
+        raise HyperBridgeError(f"{scenes}: no scene in this file; `hyperbridge corpus build` makes them of texts")
     console = Console()
     for chart in found.charts():
-        rows = [(name, str(count), f"{100 * count / max(found.scenes, 1):.1f} %") for name, count in chart.bars]
+        rows = [(name, str(count), f"{100 * count / max(chart.total, 1):.1f} %") for name, count in chart.bars]
         print_table(console, chart.title, (chart.title, "scenes", "share"), rows)
     console.print(f"{found.scenes} scenes, {found.words} words, {found.echoes} repeat another", highlight=False)
+    if found.nodes:
+        console.print(f"The tree: {found.tree()}", highlight=False)
     if page is not None:
         write_page(page, found, scenes.name)
         console.print(f"{page}", highlight=False, soft_wrap=True)
@@ -124,30 +136,95 @@ def show(
     source: Annotated[str, typer.Option("--source", help="Which source: its name, or the end of it.")],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many scenes.")] = 40,
 ) -> None:
-    """Print a source with its scenes marked in colour, each under what was read in it."""
-    import sys
-    from itertools import islice
-
+    """Print a source with its scenes marked in colour, each under what was read in it, and its chapters' headings."""
     from rich.console import Console
 
-    from hyperbridge.corpus.splits import is_named
-    from hyperbridge.errors import HyperBridgeError
-    from hyperbridge.jsonl import read_jsonl
-    from hyperbridge.scenes import Scene
+    from hyperbridge.corpus.outline import Outline
 
-    every = read_jsonl(scenes, Scene, on_bad=lambda line: print(line, file=sys.stderr))
-    of_source = (scene for scene in every if is_named(scene.meta.source or "", [source, f"{source}.*"]))
-    found = list(islice(of_source, limit))
-    if not found:
-        raise HyperBridgeError(f"{scenes}: no scene of source '{source}'; `hyperbridge scenes show` lists scenes")
-    console = Console()
+    found = _of_source(scenes, source, limit)
+    console, outline = Console(), Outline.beside(scenes)
+    above: list[_Heading] = []
     end = None
     for number, scene in enumerate(found):
         start = scene.span.start if scene.span else None
         if start is not None and end is not None and start - end > 20:
             console.print(f"⋯ {start - end} characters without a scene", style="dim", highlight=False)
+        headings = _headings(scene, outline)
+        for heading in headings[_shared(above, headings) :]:
+            console.print(heading.line, style=_HEADING_STYLES[heading.kind], highlight=False, markup=False)
+        above = headings
         _print_scene(console, scene, number)
         end = scene.span.end if scene.span else None
+
+
+def _of_source(path: Path, source: str, limit: int) -> list[Scene]:
+    """The first scenes of a source."""
+    from hyperbridge.corpus.splits import is_named
+    from hyperbridge.errors import HyperBridgeError
+
+    found: list[Scene] = []
+    sources: dict[str, None] = {}
+    for scene in _scenes_of(path):
+        name = scene.meta.source or ""
+        sources[name] = None
+        if is_named(name, [source, f"{source}.*"]):
+            found.append(scene)
+        if len(found) == limit:
+            break
+    if not found:
+        some = ", ".join(list(sources)[:5]) + ("" if len(sources) <= 5 else f" and {len(sources) - 5} more")
+        raise HyperBridgeError(f"{path}: no scene of source '{source}'; there are {some or 'no scenes'}")
+    return found
+
+
+def _scenes_of(path: Path) -> Iterator[Scene]:
+    """The scenes of a file; lines that are none are told on stderr, the first few each by its number."""
+    import sys
+
+    from hyperbridge.jsonl import BadLine, read_jsonl
+    from hyperbridge.scenes import Scene
+
+    bad = 0
+
+    def warn(line: BadLine) -> None:
+        nonlocal bad
+        bad += 1
+        if bad <= BAD_LINES_SHOWN:
+            print(f"warning: {line}", file=sys.stderr)
+
+    yield from read_jsonl(path, Scene, on_bad=warn)
+    if bad > BAD_LINES_SHOWN:
+        print(f"warning: {bad - BAD_LINES_SHOWN} more lines of {path} are no scenes", file=sys.stderr)
+
+
+_HEADING_STYLES = {"book": "bold", "chapter": "bold magenta", "scene": "green"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    """What a scene stands under: a line, and which node it is of."""
+
+    node: str
+    kind: str
+    line: str
+
+
+def _headings(scene: Scene, outline: Outline) -> list[_Heading]:
+    """The book, the chapters and the stretch that a scene is in; without a tree the titles of its path."""
+    chain = outline.chain(scene.parent)
+    if not chain:
+        return [_Heading(f"{place} {title}", "chapter", title) for place, title in enumerate(scene.path)]
+    return [_Heading(node.id, node.kind, _heading_line(node, depth)) for depth, node in enumerate(chain)]
+
+
+def _heading_line(node: TreeNode, depth: int) -> str:
+    size = f"{node.passages} passage{'s' * (node.passages != 1)}"
+    return f"{'  ' * (depth - 1)}{node.title or node.kind} ({size})"
+
+
+def _shared(one: Sequence[_Heading], other: Sequence[_Heading]) -> int:
+    """How many headings at the start are the same."""
+    return next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
 
 
 def _print_scene(console: Console, scene: Scene, number: int) -> None:
@@ -184,6 +261,7 @@ def pairs(
     from rich.console import Console
 
     from hyperbridge.corpus.pairs import PairOptions, write_pairs
+    from hyperbridge.errors import HyperBridgeError
 
     options = PairOptions(min_words, max_words, per_register, seed, tuple(test or ()), tuple(validation or ()))
     _refuse_existing(output / "train.jsonl", force)
@@ -194,12 +272,16 @@ def pairs(
     _report_pairs(console, counts)
     for warning in counts.warnings():
         console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+    if not counts.pairs:
+        raise HyperBridgeError(f"{scenes}: no pair of it; what is left out and why stands above")
     console.print(f"{counts.pairs.total()} pairs: {output}", highlight=False, soft_wrap=True)
 
 
 def _refuse_existing(path: Path, force: bool) -> None:
     from hyperbridge.errors import HyperBridgeError
 
+    if path.is_dir():
+        raise HyperBridgeError(f"{path}: is a folder; give the -o of a file")
     if path.exists() and not force:
         raise HyperBridgeError(f"{path}: exists already; give another -o, or --force to overwrite it")
 
@@ -257,7 +339,9 @@ class _Follow:
         while not ended.wait(0.5):
             finished = self.build.finished_since(self.started)
             completed = self.done + sum(self.sizes[task.source] for task in finished)
-            self.progress.update(self.task, description=f"{len(finished)} files", completed=completed)
+            self.progress.update(
+                self.task, description=f"{len(finished)} of {len(self.unfinished)} files", completed=completed
+            )
 
 
 def _progress(console: Console) -> Progress:

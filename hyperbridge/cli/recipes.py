@@ -1,11 +1,17 @@
-"""`hyperbridge recipes`: the shipped recipes: listed, shown, copied."""
+"""`hyperbridge recipes`: the shipped recipes: listed, shown, copied, checked."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hyperbridge.trainers.estimate import Gpu
+    from hyperbridge.trainers.recipe_check import Checked
 
 app = typer.Typer(help="Shipped recipes: list, show, copy, check.", no_args_is_help=True)
 
@@ -24,10 +30,11 @@ def list_recipes() -> None:
     for name in recipe_names():
         base, _, job = name.partition("/")
         jobs.setdefault(base, []).append(job)
-    table = Table("base", "on the Hub", "licence", "recipes")
+    table = Table("base", "licence", "recipes")
+    table.add_column("on the Hub", overflow="fold")
     for base, names in jobs.items():
         found = find_checkpoint(base)
-        table.add_row(base, found.model if found else "", found.licence if found else "", ", ".join(names))
+        table.add_row(base, found.licence if found else "", ", ".join(names), found.model if found else "")
     console = Console()
     console.print(table)
     console.print("A recipe is BASE/RECIPE, for example qwen3-8b/registers; variants of registers:")
@@ -64,6 +71,139 @@ def copy(
     with atomic_writer(output) as file:
         file.write(text)
     typer.echo(f"{output}: change it, then: hyperbridge train {output}")
+
+
+@app.command()
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="Recipes: shipped ones or files.")] = None,
+    all_recipes: Annotated[
+        bool, typer.Option("--all", help="Every shipped recipe, registers also with +qlora.")
+    ] = False,
+    gpu: Annotated[str | None, typer.Option("--gpu", help='A card: "RTX 4090 24GB", or its memory: 24GB.')] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key: key=value.")] = None,
+) -> None:
+    """Check recipes without weights: do they fit together, what memory and time they take, on which cards.
+
+    Exit code 1 where something is wrong, or where a recipe does not fit the card of --gpu.
+    """
+    from rich.console import Console
+
+    from hyperbridge.errors import HyperBridgeError
+    from hyperbridge.trainers.recipe_check import check_recipe, find_gpu
+
+    wanted = [*(names or []), *(_every_recipe() if all_recipes else [])]
+    if not wanted:
+        raise HyperBridgeError("name a recipe (hyperbridge recipes list shows them), or give --all")
+    card = find_gpu(gpu) if gpu else None
+    console = Console()
+    checked = []
+    with console.status("") as status:
+        for name in wanted:
+            status.update(name)
+            checked.append(check_recipe(name, overrides))
+    if len(checked) == 1:
+        _print_one(console, checked[0])
+    else:
+        _print_table(console, checked)
+    fits = [card is None or _print_fit(console, one, card, str(gpu)) for one in checked]
+    if not all(fits) or any(one.wrong for one in checked):
+        raise typer.Exit(1)
+
+
+def _every_recipe() -> list[str]:
+    from hyperbridge.trainers.recipe_check import REGISTERS_ONLY
+    from hyperbridge.trainers.recipe_files import recipe_names
+
+    names = [name for name in recipe_names() if name.partition("/")[2] not in REGISTERS_ONLY]
+    quantized = [f"{name}+qlora" for name in names if name.endswith("/registers")]
+    return sorted([*names, *quantized])
+
+
+def _print_one(console: Console, checked: Checked) -> None:
+    """A recipe with the parts of its memory."""
+    from dataclasses import fields
+
+    from rich.table import Table
+
+    for note in checked.notes:
+        console.print(f"✓ {note}", highlight=False, markup=False, soft_wrap=True)
+    if checked.memory is not None:
+        table = Table("at the peak", "GB", title_justify="left")
+        table.columns[1].justify = "right"
+        for part in fields(checked.memory):
+            table.add_row(part.name, _gigabytes(getattr(checked.memory, part.name)))
+        table.add_row("together", _gigabytes(checked.memory.total))
+        console.print(table)
+        console.print(f"fits: {_cards(checked)}", highlight=False)
+        console.print(f"a first guess of the time: {_time(checked)}", highlight=False)
+    _print_problems(console, checked)
+
+
+def _print_table(console: Console, checked: list[Checked]) -> None:
+    from rich.table import Table
+
+    table = Table("recipe", "GB", "the smallest card of the table", "time on it", "")
+    table.columns[1].justify = "right"
+    for one in checked:
+        memory = _gigabytes(one.memory.total) if one.memory else "?"
+        state = "wrong" if one.wrong else "in part" if one.unchecked else "checked"
+        table.add_row(one.name, memory, _smallest(one) or "none alone", _time(one), state)
+    console.print(table)
+    for one in checked:
+        _print_problems(console, one, one.name)
+
+
+def _print_problems(console: Console, checked: Checked, where: str = "") -> None:
+    from rich.text import Text
+
+    named = f"{where}: " if where else ""
+    for line in checked.wrong:
+        console.print(Text(f"✗ {named}{line}", "red"), soft_wrap=True)
+    for line in checked.unchecked:
+        console.print(Text(f"not checked: {named}{line}", "yellow"), soft_wrap=True)
+
+
+def _print_fit(console: Console, checked: Checked, gpu: Gpu, named: str) -> bool:
+    """Whether a recipe fits a card; where it does not, what to change."""
+    from hyperbridge.trainers.recipe_check import advice
+
+    if checked.memory is None:
+        return True
+    if checked.fits(gpu):
+        console.print(f"{checked.name} fits {named}", highlight=False, markup=False, soft_wrap=True)
+        return True
+    console.print(f"{checked.name} does not fit {named}; try, from the top:", markup=False, soft_wrap=True)
+    for line in advice(checked):
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    return False
+
+
+def _smallest(checked: Checked) -> str | None:
+    """The first card of the table, which is sorted by memory, that holds a recipe."""
+    from hyperbridge.trainers.estimate import GPUS
+
+    return next((name for name, gpu in GPUS.items() if checked.fits(gpu)), None)
+
+
+def _cards(checked: Checked) -> str:
+    from hyperbridge.trainers.estimate import GPUS
+
+    return ", ".join(name for name, gpu in GPUS.items() if checked.fits(gpu)) or "no single card of the table"
+
+
+def _time(checked: Checked) -> str:
+    from hyperbridge.trainers.estimate import GPUS
+
+    name = _smallest(checked)
+    if name is None:
+        return ""
+    minutes = 60 * checked.hours_on(GPUS[name])
+    told = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+    return f"about {told}" if minutes >= 1 else "about a minute"
+
+
+def _gigabytes(number: int) -> str:
+    return f"{number / 1e9:.2f}" if number < 1e10 else f"{number / 1e9:.1f}"
 
 
 def _as_yaml(name: str) -> str:

@@ -168,10 +168,11 @@ class ArchetypeBook(_Strict):
     def _findings(self, sentence: Sentence) -> list[_Finding]:
         """What is found in a sentence, without what the counter-motifs cover; a person's name (`Любовь`) is no word."""
         lemmas = ["" if _is_name(token) else _plain(token.lemma) for token in sentence]
+        index = self._index  # pydantic looks a private attribute up for longer than a dictionary its key
         findings: list[_Finding] = []
         covered: set[tuple[str, int]] = set()
         for start, lemma in enumerate(lemmas):
-            for motif in self._index.get(lemma, ()):
+            for motif in index.get(lemma, ()):
                 places = _match(motif, start, sentence, lemmas, self.window)
                 if places is None:
                     continue
@@ -255,6 +256,7 @@ def _is_name(token: Token) -> bool:
     return token.pos == "PROPN" and "-" not in token.lemma and bool(NAMES & token.grammemes)
 
 
+@lru_cache(maxsize=50_000)
 def _plain(text: str) -> str:
     return text.lower().replace("ё", "е")
 

@@ -16,8 +16,9 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from hyperbridge.corpus.extraction_ru import is_content, is_proper
+from hyperbridge.corpus.content_ru import is_content, is_proper
 from hyperbridge.corpus.languages import Opening
 from hyperbridge.corpus.parsing_ru import Token, lexicon
 from hyperbridge.corpus.scene_tree import choose_boundaries
@@ -297,9 +298,16 @@ def gap_signals(evidence: Sequence[Traces], openings: Sequence[Opening]) -> list
     ages = [_ages(evidence, step) for step in (1, -1)]
     likeness = _likeness(evidence, window)
     valley = _valleys(likeness)
+    agents, places = [item.agents for item in evidence], [item.places for item in evidence]
+    shifts = {
+        "agents_shift": _shifts(agents, window),
+        "agents_shift_wide": _shifts(agents, 2 * window),
+        "place_shift": _shifts(places, window),
+    }
     found = []
     for gap in range(1, len(evidence)):
         signals = _window_signals(evidence, gap, window)
+        signals.update((name, values[gap - 1]) for name, values in shifts.items())
         signals.update(_age_signals(ages[0], ages[1], gap))
         signals.update(_edge_signals(evidence[gap - 1], evidence[gap]))
         signals["words_shift"], signals["words_valley"] = 1.0 - likeness[gap - 1], valley[gap - 1]
@@ -336,35 +344,49 @@ def _age_signals(since: Sequence[float], until: Sequence[float], gap: int) -> di
 
 
 def _window_signals(evidence: Sequence[Traces], gap: int, window: int) -> dict[str, float]:
-    left, right = evidence[max(0, gap - window) : gap], evidence[gap : gap + window]
-    wide_left, wide_right = evidence[max(0, gap - 2 * window) : gap], evidence[gap : gap + 2 * window]
+    before, after = evidence[max(0, gap - 2 * window) : gap], evidence[gap : gap + 2 * window]
     return {
         "bias": 1.0,
-        "new_share": _absent(evidence[gap : gap + 6], wide_left),
-        "gone_share": _absent(evidence[max(0, gap - 6) : gap], wide_right),
-        "agents_shift": _shift([item.agents for item in left], [item.agents for item in right]),
-        "agents_shift_wide": _shift([item.agents for item in wide_left], [item.agents for item in wide_right]),
-        "place_shift": _shift([item.places for item in left], [item.places for item in right]),
-        "tense_shift": abs(_past_share(left[-3:]) - _past_share(right[:3])),
+        "new_share": _absent(after[:6], before),
+        "gone_share": _absent(before[-6:], after),
+        "tense_shift": abs(_past_share(before[-3:]) - _past_share(after[:3])),
     }
 
 
 def _absent(near: Sequence[Traces], far: Sequence[Traces]) -> float:
     """Share of the agents on one side, near the gap, that are not there on the other."""
-    here = {agent for item in near for agent in item.agents}
-    there = {agent for item in far for agent in item.agents}
-    return len(here - there) / len(here) if here else 0.0
+    here = set().union(*[item.agents for item in near])
+    return len(here.difference(*[item.agents for item in far])) / len(here) if here else 0.0
 
 
-def _shift(left: Sequence[frozenset[str]], right: Sequence[frozenset[str]]) -> float:
-    """1 - cosine of how often each member is there; one half where a side shows nothing."""
-    before, after = (
-        Counter(name for names in left for name in names),
-        Counter(name for names in right for name in names),
-    )
-    if not before or not after:
-        return 0.5
-    return 1.0 - _cosine(before, after)
+def _shifts(members: Sequence[frozenset[str]], window: int) -> list[float]:
+    """For each gap 1 - cosine of how often each member is there in the windows beside it; the windows slide."""
+    before: Counter[str] = Counter()
+    after = Counter(chain.from_iterable(members[:window]))
+    found = []
+    for gap in range(1, len(members)):
+        moved = members[gap - 1]
+        before.update(moved)
+        _take(after, moved)
+        if gap > window:
+            _take(before, members[gap - 1 - window])
+        after.update(*members[gap - 1 + window : gap + window])
+        found.append(_shift(before, after))
+    return found
+
+
+def _take(counts: Counter[str], members: frozenset[str]) -> None:
+    """Count members off, and leave no zeros."""
+    for member in members:
+        if counts[member] == 1:
+            del counts[member]
+        else:
+            counts[member] -= 1
+
+
+def _shift(before: Counter[str], after: Counter[str]) -> float:
+    """1 - cosine of two counts; one half where a side shows nothing."""
+    return 1.0 - _cosine(before, after) if before and after else 0.5
 
 
 def _cosine(one: dict[str, float] | Counter[str], other: dict[str, float] | Counter[str]) -> float:

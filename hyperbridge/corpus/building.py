@@ -18,6 +18,7 @@ from typing import Any
 from hyperbridge.corpus import scene_tree
 from hyperbridge.corpus.documents import Document
 from hyperbridge.corpus.languages import Language, Reading, Relation, find_language
+from hyperbridge.corpus.resonance import normal_words
 from hyperbridge.corpus.scene_tree import SceneTree
 from hyperbridge.corpus.segmentation import Passage, segment
 from hyperbridge.corpus.trust import supports, trust_of
@@ -112,15 +113,14 @@ def _segmented(document: Document, language: Language, drops: DropCounts) -> Ite
 
 
 def text_digest(text: str) -> bytes:
-    """Eight bytes that texts share when they differ at most in case, space and punctuation."""
-    words = "".join(char if char.isalnum() else " " for char in text.lower().replace("ё", "е")).split()
-    return hashlib.blake2b(" ".join(words).encode(), digest_size=8).digest()
+    """Eight bytes that texts share when they have the same words (`resonance.normal_words`)."""
+    return hashlib.blake2b(" ".join(normal_words(text)).encode(), digest_size=8).digest()
 
 
 def _scenes(document: Document, language: Language, found: Sequence[tuple[Passage, Reading]]) -> Iterator[Scene]:
     """The scenes of a document with their places in its tree."""
     passages, readings = [passage for passage, _ in found], [reading for _, reading in found]
-    divisions = document.divisions or scene_tree.find_chapters(document.text, passages, language.layout)
+    divisions = scene_tree.chapters_of(document.divisions, document.text, passages, language.layout)
     openings = scene_tree.openings(document.text, passages, divisions, language.layout)
     relations = language.relate(readings, openings)
     opening = [number for number, relation in enumerate(relations) if relation.opens]

@@ -187,11 +187,12 @@ def emotion_features(tokens: Sequence[Token]) -> list[str]:
     """What the classifier reads of a sentence: `features` of its words, stems, smiles, and the lists above."""
     words = [token for token in tokens if token.text[0].isalpha()]
     lemmas = [_plain(token.lemma) for token in words]
-    found = features(_plain(" ".join(token.text for token in words)), lemmas, pieces=(1, 0))
-    found += [stem for lemma in lemmas for stem in _stems(lemma)]
+    found = features(" ".join([token.text for token in words]).lower().replace("ё", "е"), lemmas, pieces=(1, 0))
+    for lemma in lemmas:
+        found += _stems(lemma)
     found += _smiles(tokens)
-    for lemma, negated in _with_negation(tokens):
-        found += [f"{'not' if negated else 'has'} {name}" for name in _NAMED.get(lemma, ())]
+    for lemma, negated in _named(tokens):
+        found += [f"{'not' if negated else 'has'} {name}" for name in _NAMED[lemma]]
     return found
 
 
@@ -221,13 +222,13 @@ def _choose(fitted: Mapping[str, float], tokens: Sequence[Token]) -> Emotion | N
 
 def _shades(tokens: Sequence[Token], fitted: Mapping[str, float]) -> dict[str, float]:
     """The finer emotions whose words stand in the passage un-negated, with their confidence."""
-    stated = (lemma for lemma, negated in _with_negation(tokens) if not negated)
-    counts = Counter(name for lemma in stated for name in _NAMED.get(lemma, ()) if name in _SHADES)
+    stated = (lemma for lemma, negated in _named(tokens) if not negated)
+    counts = Counter(name for lemma in stated for name in _NAMED[lemma] if name in _SHADES)
     return {name: max(1 - 0.5**count, fitted.get(_SHADES[name][0] or "", 0.0)) for name, count in counts.items()}
 
 
-def _with_negation(tokens: Sequence[Token]) -> Iterator[tuple[str, bool]]:
-    """The lemmas of the words but names (`Любовь`), each with whether a negation stands before it in reach."""
+def _named(tokens: Sequence[Token]) -> Iterator[tuple[str, bool]]:
+    """The lemmas that name an emotion, each with whether a negation stands before it in reach; a name does not."""
     reach = 0
     for token in tokens:
         lemma = _plain(token.lemma)
@@ -235,7 +236,7 @@ def _with_negation(tokens: Sequence[Token]) -> Iterator[tuple[str, bool]]:
             reach = _REACH + 1
         elif lemma in _HIDING or not token.text[0].isalnum():
             reach = 0
-        if token.text[0].isalpha() and not NAMES & token.grammemes:
+        if lemma in _NAMED and token.text[0].isalpha() and not NAMES & token.grammemes:
             yield lemma, 0 < reach <= _REACH
         reach -= 1
 
@@ -260,7 +261,7 @@ def _smiles(tokens: Sequence[Token]) -> list[str]:
 
     Not `!` and `…`: they make tweets glad, and are in every other line of a dialogue.
     """
-    signs = "".join(token.text for token in tokens if not token.text.isalnum()).lower()
+    signs = "".join([token.text for token in tokens if not token.text.isalnum()]).lower()
     found = [f"m {smile}" for smile in _SMILE.findall(signs)]
     surplus = signs.count(")") - signs.count("(")
     return found + ["m )"] * (surplus > 0) + ["m ("] * (surplus < 0)
@@ -271,8 +272,9 @@ def _stems(lemma: str) -> tuple[str, ...]:
     return tuple(f"s{length} {lemma[:length]}" for length in _STEMS if len(lemma) > length)
 
 
-def _plain(text: str) -> str:
-    return text.lower().replace("ё", "е")
+@lru_cache(maxsize=50_000)
+def _plain(lemma: str) -> str:
+    return lemma.lower().replace("ё", "е")
 
 
 def _names_by_word() -> dict[str, tuple[str, ...]]:

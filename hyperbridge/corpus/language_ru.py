@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 from hyperbridge.corpus import (
     archetypes_ru,
@@ -47,9 +48,8 @@ def load() -> Language:
 
 def read(passages: Sequence[Passage], register: str | None) -> Iterator[Reading | str]:
     """For each passage its reading, or the reason it has none."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):  # sums in one order, so that every process makes the same bytes
+    # One thread: sums in one order, so that every process makes the same bytes.
+    with _thread_pools().limit(limits=1, user_api="blas"):
         parsed = _parsed(passages)
         words = [[token for sentence in sentences for token in sentence] for sentences in parsed]
         emotions = emotion_ru.find_emotions(words)
@@ -70,6 +70,14 @@ def read(passages: Sequence[Passage], register: str | None) -> Iterator[Reading 
         yield _reading(found, registers[number], emotions[number], archetype, tension, parsed[number])
 
 
+@lru_cache(maxsize=1)
+def _thread_pools() -> Any:
+    """The pools of threads of the libraries that are loaded; to find them takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 def _reading(
     found: extraction_ru.Extraction,
     registers: registers_ru.Registers,
@@ -85,6 +93,7 @@ def _reading(
         confidence["emotion"] = emotion.confidence
     if archetype is not None:
         confidence["arch"] = archetype.confidence
+    traces = boundaries_ru.traces_of(boundaries_ru.Unit(sentences))
     return Reading(
         found.hyperlexeme,
         found.components,
@@ -96,8 +105,8 @@ def _reading(
         symbol=archetype.symbol if archetype else None,
         tension=tension.value,
         confidence=confidence,
-        lemmas=frozenset(token.lemma for own in sentences for token in own if extraction_ru.is_content(token)),
-        traces=boundaries_ru.traces_of(boundaries_ru.Unit(sentences)),
+        lemmas=frozenset(traces.content),
+        traces=traces,
     )
 
 
@@ -106,14 +115,11 @@ def relate(readings: Sequence[Reading], openings: Sequence[Opening]) -> list[Rel
     traces = [reading.traces for reading in readings]
     opened = set(boundaries_ru.find_boundaries(traces, openings, boundaries_ru.PROSE))
     # By their words alone: with the emotions that the model names, every fourth passage of a war story rejoiced.
-    neighbours = [mode_ru.Neighbour(reading.lemmas) for reading in readings]
     related = []
     for number, reading in enumerate(readings):
+        near = _near(number, len(readings), SURROUNDINGS)
         around = mode_ru.surroundings(
-            [
-                replace(neighbours[other], distance=abs(other - number))
-                for other in _near(number, len(readings), SURROUNDINGS)
-            ]
+            [mode_ru.Neighbour(readings[other].lemmas, abs(other - number)) for other in near]
         )
         sure = {"mode": around.mode_confidence, "context": around.context_confidence}
         needs_work = (reading.tension or 0.0) < tension_ru.WEAK

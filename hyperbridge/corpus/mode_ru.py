@@ -13,6 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hyperbridge.corpus.parsing_ru import lexicon
 
@@ -163,6 +164,7 @@ def _by_lemma(words: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 
 _THEME_OF, _MOOD_OF = _by_lemma(_THEMES), _by_lemma(_MOODS)
+_TELLING = _THEME_OF.keys() | _MOOD_OF.keys()
 
 
 def _loudest(
@@ -199,14 +201,21 @@ def _tally(
     places: dict[str, set[int]] = defaultdict(set)
     total = 0.0
     for place, neighbour in enumerate(window):
-        lemmas, weight = {lemma.replace("ё", "е") for lemma in neighbour.lemmas}, _weight(neighbour)
-        total += weight * len(lemmas)
-        for lemma in lemmas:
+        (count, telling), weight = _telling(frozenset(neighbour.lemmas)), _weight(neighbour)
+        total += weight * count
+        for lemma in telling:
             for name in names_of.get(lemma, ()):
                 found[name] += weight
                 words[name].add(lemma)
                 places[name].add(place)
     return found, words, places, total
+
+
+@lru_cache(maxsize=256)
+def _telling(lemmas: frozenset[str]) -> tuple[int, frozenset[str]]:
+    """How many different lemmas, and those that are words of a theme or a mood; a passage is the neighbour of many."""
+    plain = frozenset([lemma.replace("ё", "е") for lemma in lemmas])
+    return len(plain), plain & _TELLING
 
 
 def _weight(neighbour: Neighbour) -> float:

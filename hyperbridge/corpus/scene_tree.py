@@ -1,5 +1,8 @@
 """The tree of a document: book -> chapter -> scene -> passage, each node knowing its parent and what comes next.
 
+A scene of the tree is a stretch of one place, time and cast, the field that its passages lie in. `next` leads through
+a field passage by passage, and from its last passage on into the following field: scene -> field -> scene.
+
 Chapters come from the document's divisions, or in plain text from the headings that stand between passages: a shape
 of heading met inside another is deeper, as in reStructuredText. Scenes come from divisions of kind `scene` where a
 chapter has any, else from boundaries between its passages, chosen from scores of the gaps: those that stand out among
@@ -13,7 +16,9 @@ import hashlib
 import re
 import statistics
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import accumulate, groupby, pairwise
 from typing import Literal, Protocol
@@ -31,6 +36,8 @@ _NUMBER = re.compile(r"\W*(\d{1,3}|[IVXLC]+)(?:\W+(?:\d{1,3}|[IVXLC]+))*\W*$")
 _BLANK = re.compile(r"\n[^\S\n]*\n")
 _NUMBERS = re.compile(r"\b(\d+|[IVXLC]+)\b")
 _BARE_END = re.compile(r"[\w\])»\"*]$")
+# Asterisks set a title off or mark a note to it; `#` and `_` are a markup's.
+_TITLE_MARKS = re.compile(r"\s*[*⁂#_]+\s*|\s*\[\d{1,3}\]|\s+")
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
 
@@ -74,8 +81,9 @@ class Node:
     """A stretch of the document with its links, all by id.
 
     Attributes:
-        next: passage -> the following passage of its scene; scene -> the following scene of the book, across
-            chapters; chapter -> the following chapter beside it.
+        title: None where it has none.
+        next: passage -> the following passage of the book, in its own scene or the first of the scene after it;
+            scene -> the following scene of the book, across chapters; chapter -> the following chapter beside it.
         children: in order; none for a passage.
     """
 
@@ -91,8 +99,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class SceneTree:
-    """The nodes of a document by id; the first is the book. `passages`: ids, one for each passage it was built of."""
+    """The nodes of a document by id, a node before its children; the first is the book.
 
+    Attributes:
+        source: of the document.
+        passages: ids, one for each passage it was built of.
+    """
+
+    source: str
     nodes: dict[str, Node]
     passages: tuple[str, ...]
 
@@ -106,6 +120,25 @@ class SceneTree:
                 titles.append(node.title)
             above = node.parent
         return tuple(reversed(titles))
+
+
+_told: ContextVar[Callable[[SceneTree], None]] = ContextVar("told", default=lambda tree: None)
+
+
+@contextmanager
+def watch_trees(told: Callable[[SceneTree], None]) -> Iterator[None]:
+    """Within the block `told` gets every tree that is built, for the stages pass on scenes alone."""
+    before = _told.set(told)
+    try:
+        yield
+    finally:
+        _told.reset(before)
+
+
+def clean_title(title: str | None) -> str | None:
+    """A title in one line without asterisks, note marks and markup; None where no letter or number is left."""
+    words = _TITLE_MARKS.sub(" ", title or "").strip(" ,;{}[]")
+    return words if any(char.isalnum() for char in words) else None
 
 
 def node_id(source: str, kind: NodeKind, start: int, end: int) -> str:
@@ -162,6 +195,14 @@ def _shape(line: str, layout: Layout) -> str | None:
     if all(char.isupper() for char in letters) and max(map(len, words)) > 3:
         return "capitals"
     return "title" if _BARE_END.search(line) and line[0] not in "—–-" else None
+
+
+def chapters_of(
+    divisions: Sequence[DivisionLike], text: str, passages: Sequence[Piece], layout: Layout
+) -> Sequence[DivisionLike]:
+    """The source's own divisions, or the chapters found in the text where none of them is a chapter or a scene."""
+    told = any(division.kind in (*CHAPTER_KINDS, "scene") for division in divisions)
+    return divisions if told else find_chapters(text, passages, layout)
 
 
 def find_chapters(text: str, passages: Sequence[Piece], layout: Layout) -> list[Chapter]:
@@ -322,13 +363,15 @@ def build_tree(
         boundaries: indices of the passages that open a scene. A chapter always opens one; in a chapter that has
             divisions of kind `scene`, these are its scenes and the boundaries are not used.
     """
-    book = Node(node_id(source, "book", 0, length), "book", title, 0, length)
+    book = Node(node_id(source, "book", 0, length), "book", clean_title(title), 0, length)
     chapters = [division for division in divisions if division.kind in CHAPTER_KINDS]
     scenes = [division for division in divisions if division.kind == "scene"]
     leaves = _leaves(passages, chapters, scenes, set(boundaries))
-    tree = SceneTree({book.id: book}, tuple(node_id(source, "passage", leaf.start, leaf.end) for leaf in leaves))
-    _grow(tree, source, book, leaves, 0)
+    ids = tuple(node_id(source, "passage", leaf.start, leaf.end) for leaf in leaves)
+    tree = SceneTree(source, {book.id: book}, ids)
+    _grow(tree, book, leaves, 0)
     _link(tree)
+    _told.get()(tree)
     return tree
 
 
@@ -375,7 +418,7 @@ def _scene_at(scenes: Sequence[DivisionLike], chapter: DivisionLike | None, offs
     return begun[-1] if begun else inside[0] if inside else None
 
 
-def _grow(tree: SceneTree, source: str, parent: Node, leaves: Sequence[_Leaf], depth: int) -> None:
+def _grow(tree: SceneTree, parent: Node, leaves: Sequence[_Leaf], depth: int) -> None:
     """Hang leaves below a node: those with a chapter of this depth below its node, the rest in scenes."""
     for chapter, group in groupby(
         leaves, key=lambda leaf: leaf.chapters[depth] if len(leaf.chapters) > depth else None
@@ -383,31 +426,31 @@ def _grow(tree: SceneTree, source: str, parent: Node, leaves: Sequence[_Leaf], d
         inside = list(group)
         if chapter is not None:
             start = max(chapter.start, inside[0].after)
-            node = _add(tree, source, parent, "chapter", chapter.title, start, inside[-1].end)
-            _grow(tree, source, node, inside, depth + 1)
+            node = _add(tree, parent, "chapter", chapter.title, start, inside[-1].end)
+            _grow(tree, node, inside, depth + 1)
             continue
         firsts = [number for number, leaf in enumerate(inside) if leaf.opens or number == 0]
         for first, stop in pairwise([*firsts, len(inside)]):
             scene, division = inside[first:stop], inside[first].scene
             title = division.title if division else None
-            node = _add(tree, source, parent, "scene", title, scene[0].start, scene[-1].end)
+            node = _add(tree, parent, "scene", title, scene[0].start, scene[-1].end)
             for leaf in scene:
-                _add(tree, source, node, "passage", None, leaf.start, leaf.end)
+                _add(tree, node, "passage", None, leaf.start, leaf.end)
 
 
-def _add(tree: SceneTree, source: str, parent: Node, kind: NodeKind, title: str | None, start: int, end: int) -> Node:
-    node = Node(node_id(source, kind, start, end), kind, title, start, end, parent.id)
+def _add(tree: SceneTree, parent: Node, kind: NodeKind, title: str | None, start: int, end: int) -> Node:
+    node = Node(node_id(tree.source, kind, start, end), kind, clean_title(title), start, end, parent.id)
     tree.nodes[node.id] = node
     parent.children.append(node.id)
     return node
 
 
 def _link(tree: SceneTree) -> None:
-    """Set `next`: among the children of a node that are of one kind, and for scenes through the whole book."""
+    """Set `next`: for chapters among the children of a node, for scenes and passages through the whole book."""
     for node in tree.nodes.values():
-        for kind in ("chapter", "passage"):
-            _chain([child for name in node.children if (child := tree.nodes[name]).kind == kind])
-    _chain([node for node in tree.nodes.values() if node.kind == "scene"])
+        _chain([child for name in node.children if (child := tree.nodes[name]).kind == "chapter"])
+    for kind in ("scene", "passage"):
+        _chain([node for node in tree.nodes.values() if node.kind == kind])
 
 
 def _chain(nodes: Sequence[Node]) -> None:

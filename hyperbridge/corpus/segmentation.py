@@ -92,7 +92,7 @@ def passage_text(raw: str, kind: Kind) -> str:
 
 def count_words(text: str) -> int:
     """Words as runs of letters; a hyphen inside joins, numbers do not count."""
-    return sum(1 for _ in _WORD.finditer(text))
+    return len(_WORD.findall(text))
 
 
 def _unfit(text: str, layout: Layout) -> str | None:
@@ -231,13 +231,17 @@ class _Apparatus:
 
     def _is_heading(self, text: str, may_be_title: bool) -> bool:
         words = text.split()
-        letters = [char for char in text if char.isalpha()]
-        if len(letters) > 2 and all(char.isupper() for char in letters) and len(words) <= 12:
+        if len(words) <= 12 and _is_in_capitals(text):
             return True
         if text.startswith("#") or (self.seen <= 6 and len(words) > 1 and _is_name(words)):
             return True
         bare = len(words) <= 9 and len(text) <= 60 and bool(_BARE_END.search(text)) and _starts_high(text)
         return bare and may_be_title and not _DIALOGUE.match(text)
+
+
+def _is_in_capitals(text: str) -> bool:
+    letters = [char for char in text if char.isalpha()]
+    return len(letters) > 2 and all(char.isupper() for char in letters)
 
 
 def _is_name(words: list[str]) -> bool:
@@ -246,8 +250,9 @@ def _is_name(words: list[str]) -> bool:
 
 def is_foreign(text: str, layout: Layout, share: float = 0.7) -> bool:
     """Whether less than `share` of the letters are of the language's script."""
-    letters = sum(char.isalpha() for char in text)
-    return len(layout.letters.findall(text)) < share * letters
+    own = len(layout.letters.findall(text))
+    # Letters are counted only where not even all characters would outnumber the language's own.
+    return own < share * len(text) and own < share * sum(map(str.isalpha, text))
 
 
 def _is_wrapped(lines: list[_Line]) -> bool:

@@ -1,11 +1,14 @@
 """What the layout of Russian books looks like: sentence ends, headings, notes, dates, the spelling before 1918.
 
-Sentences are razdel's (rules over punctuation and abbreviations; about 1 MB/s).
+Sentences and tokens are razdel's (rules over punctuation and abbreviations; about 1 MB/s). Tokens are remembered for
+what stands between two spaces, and a word between plain marks is cut without razdel: the same tokens, five times as
+fast.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from hyperbridge.corpus.languages import Layout
@@ -34,6 +37,13 @@ NOTE = re.compile(
 )
 DATE = re.compile(rf"(?=.*\d{{4}}|(?>.*?\d).*\b{_MONTH})[\W_]*+(?:{_DATE_WORD}[\W_]*+){{1,8}}$")
 
+_DASHES = r"‑–—−\-"
+# Where razdel looks beyond a space: it joins what stands on both sides of a dash (`кто -то`), a point in a number, ...
+_UNDECIDED = re.compile(rf"(?![{_DASHES}]+$)(?:[{_DASHES}_/\\].|.+[{_DASHES}_/\\]$)|[.,]\d|.*\d[.,]$", re.DOTALL)
+
+# A word between two marks at most; most of a text is such, and razdel need not be asked.
+_PLAIN = re.compile(rf"([«„“\"(]?)([а-яёА-ЯЁ]+(?:[{_DASHES}][а-яёА-ЯЁ]+)*)([,.;:!?…»”\")]?)")
+
 
 def sentences(text: str) -> list[tuple[int, int]]:
     """(start, end) of the sentences of a text, without the space around them."""
@@ -42,7 +52,24 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
 def words(sentence: str) -> list[str]:
     """The tokens of a sentence, punctuation included."""
-    return [found.text for found in _razdel().tokenize(sentence)]
+    found: list[str] = []
+    for piece in sentence.split():
+        tokens = _tokens(piece)
+        if tokens is None:
+            return [token.text for token in _razdel().tokenize(sentence)]
+        found += tokens
+    return found
+
+
+@lru_cache(maxsize=50_000)
+def _tokens(piece: str) -> tuple[str, ...] | None:
+    """The tokens of what stands between spaces; None where they depend on what is beyond the spaces."""
+    plain = _PLAIN.fullmatch(piece)
+    if plain:
+        return tuple(filter(None, plain.groups()))
+    if _UNDECIDED.match(piece):
+        return None
+    return tuple(token.text for token in _razdel().tokenize(piece))
 
 
 def _razdel() -> Any:

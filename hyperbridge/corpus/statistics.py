@@ -1,4 +1,5 @@
-"""What a scene file holds: how many scenes by register, emotion, archetype, and how tension, density and length lie.
+"""What a scene file holds: how many scenes by register, emotion, archetype, how tension, density and length lie, and
+how many books, chapters and scenes its tree has.
 
 One pass; memory is a counter for each distinct value and a bin for each number. `write_page` draws the figures as one
 self-contained page (SVG, no script), every text of it escaped.
@@ -8,10 +9,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from hyperbridge.corpus.outline import TreeNode
 from hyperbridge.corpus.segmentation import count_words
 from hyperbridge.jsonl import atomic_writer
 from hyperbridge.scenes import Scene
@@ -20,6 +22,7 @@ TEMPLATE = "statistics.html.jinja"
 NONE = "—"
 BINS = 10
 LENGTHS = (10, 20, 30, 40, 50, 60, 80, 120)
+PASSAGES = (1, 2, 4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class CorpusStatistics:
         lengths: upper bound of a passage's words -> scenes.
         sources: folder of the source -> scenes.
         echoes: scenes that nearly repeat another.
+        nodes: kind of node in the tree -> nodes.
+        passages: upper bound of a scene's passages -> scenes of the tree.
     """
 
     scenes: int = 0
@@ -59,12 +64,16 @@ class CorpusStatistics:
     lengths: Counter[int] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     echoes: int = 0
+    nodes: Counter[str] = field(default_factory=Counter)
+    passages: Counter[int] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, scenes: Iterable[Scene]) -> CorpusStatistics:
+    def of(cls, scenes: Iterable[Scene], nodes: Iterable[TreeNode] = ()) -> CorpusStatistics:
         found = cls()
         for scene in scenes:
             found.add(scene)
+        for node in nodes:
+            found.add_node(node)
         return found
 
     def add(self, scene: Scene) -> None:
@@ -76,9 +85,14 @@ class CorpusStatistics:
                 self.unit.setdefault(name, Counter())[min(int(number * BINS), BINS - 1)] += 1
         words = count_words(scene.modalities.text or "") if scene.modalities else 0
         self.words += words
-        self.lengths[next((bound for bound in LENGTHS if words <= bound), LENGTHS[-1] + 1)] += 1
+        self.lengths[_bound(words, LENGTHS)] += 1
         self.sources[_folder(scene)] += 1
         self.echoes += scene.echo is not None
+
+    def add_node(self, node: TreeNode) -> None:
+        self.nodes[node.kind] += 1
+        if node.kind == "scene":
+            self.passages[_bound(node.passages, PASSAGES)] += 1
 
     def charts(self) -> Iterator[Chart]:
         """Everything counted, as charts; fields that no scene has are left out."""
@@ -88,9 +102,15 @@ class CorpusStatistics:
         for name, tenths in self.unit.items():
             bars = ((f"{tenth / BINS:.1f}–{(tenth + 1) / BINS:.1f}", tenths[tenth]) for tenth in range(BINS))
             yield Chart(name, tuple(bars))
-        bounds = zip((0, *LENGTHS), (*LENGTHS, LENGTHS[-1] + 1), strict=True)
-        yield Chart("words of a passage", tuple((_range(low, high), self.lengths[high]) for low, high in bounds))
+        yield Chart("words of a passage", _bars(self.lengths, LENGTHS))
+        if self.passages:
+            yield Chart("passages of a scene in the tree", _bars(self.passages, PASSAGES))
         yield Chart("source", tuple(self.sources.most_common(30)))
+
+    def tree(self) -> str:
+        """`2 books, 5 chapters, 9 scenes`; empty where there is no tree."""
+        told = ((kind, self.nodes[kind]) for kind in ("book", "chapter", "scene"))
+        return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in told if self.nodes)
 
 
 def write_page(path: str | os.PathLike[str], statistics: CorpusStatistics, title: str) -> None:
@@ -120,5 +140,13 @@ def _folder(scene: Scene) -> str:
     return parts[0] if len(parts) > 1 else NONE
 
 
-def _range(low: int, high: int) -> str:
-    return f"over {low}" if high > LENGTHS[-1] else f"{low + 1}–{high}"
+def _bound(value: int, bounds: Sequence[int]) -> int:
+    """The least bound that a value does not exceed; one more than the last where it exceeds them all."""
+    return next((bound for bound in bounds if value <= bound), bounds[-1] + 1)
+
+
+def _bars(counts: Counter[int], bounds: Sequence[int]) -> tuple[tuple[str, int], ...]:
+    """Counts by `_bound` under the ranges of the bounds."""
+    lows = zip((0, *bounds[:-1]), bounds, strict=True)
+    ranges = ((str(high) if high - low == 1 else f"{low + 1}–{high}", high) for low, high in lows)
+    return tuple((name, counts[high]) for name, high in [*ranges, (f"over {bounds[-1]}", bounds[-1] + 1)])

@@ -1,9 +1,9 @@
 """A corpus in tasks: each input file is built alone into a part, and the parts are gathered in the order of the files.
 
-A part is written whole or not at all, with its counts and the key of what it was made from: the file's bytes, the
-options, the rules. A task whose part has the right key is done, so an interrupted build goes on where it stopped,
-and the result is the same bytes whatever ran beside it and however often it was interrupted. Cost beside building:
-one hash of each file; disk: the scenes twice until they are gathered.
+A part is written whole or not at all, with its tree, its counts and the key of what it was made from: the file's
+bytes, the options, the rules. A task whose part has the right key is done, so an interrupted build goes on where it
+stopped, and the result is the same bytes whatever ran beside it and however often it was interrupted. Cost beside
+building: one hash of each file; disk: the scenes twice until they are gathered.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
+
+from pydantic import BaseModel
 
 from hyperbridge.corpus.building import DropCounts, Follow, build_scenes
 from hyperbridge.corpus.documents import find_inputs, is_on_hub, read_input
+from hyperbridge.corpus.outline import SUFFIX, TreeNode, tree_nodes
+from hyperbridge.corpus.scene_tree import watch_trees
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import atomic_writer, read_jsonl
 from hyperbridge.scenes import Scene
@@ -105,9 +110,12 @@ class Build:
         scenes = build_scenes(
             documents, language=options.language, register=options.register, drops=drops, follow=follow
         )
-        with atomic_writer(self._part(task)) as file:
-            for scene in scenes:
-                file.write(scene.to_json() + "\n")
+        with (
+            atomic_writer(self._part(task)) as file,
+            atomic_writer(self._tree(task)) as nodes,
+            watch_trees(lambda tree: _write(nodes, tree_nodes(tree))),
+        ):
+            _write(file, scenes)
         with atomic_writer(self._counts(task)) as file:
             json.dump({"key": key, **_as_json(drops)}, file, ensure_ascii=False)
 
@@ -119,6 +127,15 @@ class Build:
         """
         for task in self.tasks:
             yield from read_jsonl(self._part(task), Scene, strict=True)
+
+    def nodes(self) -> Iterator[TreeNode]:
+        """The books, chapters and scenes of all parts in the order of the files.
+
+        Raises:
+            HyperBridgeError: a part is not there.
+        """
+        for task in self.tasks:
+            yield from read_jsonl(self._tree(task), TreeNode, strict=True)
 
     def counts(self) -> DropCounts:
         """What all parts left out and made.
@@ -146,6 +163,9 @@ class Build:
 
     def _part(self, task: Task) -> Path:
         return self.folder / f"{task.number:06d}.jsonl"
+
+    def _tree(self, task: Task) -> Path:
+        return self.folder / f"{task.number:06d}{SUFFIX}"
 
     def _counts(self, task: Task) -> Path:
         return self.folder / f"{task.number:06d}.counts.json"
@@ -175,6 +195,11 @@ def _rules() -> str:
     for path in sorted([*package.rglob("*.py"), *assets.glob("*.json"), *(assets / "classifiers").iterdir()]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _write(file: IO[str], records: Iterable[BaseModel]) -> None:
+    for record in records:
+        file.write(record.model_dump_json(by_alias=True, exclude_unset=True) + "\n")
 
 
 def _key_of_part(counts: Path) -> str | None:

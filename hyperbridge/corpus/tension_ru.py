@@ -73,6 +73,7 @@ _RATES = {
     "pressure": (_PRESSURE, 0.1, 0.06),
     "suspense": (_SUSPENSE, 0.08, 0.08),
 }
+_TELLING = frozenset().union(*(words for words, _, _ in _RATES.values()))
 _SHAPES = {"outcry": 0.12, "brevity": 0.04}
 PARTS: Mapping[str, float] = MappingProxyType({**{name: rate[2] for name, rate in _RATES.items()}, **_SHAPES})
 """Part -> weight: shares of words of threat, strong feeling, turn and contrast, negation, must and may not, waiting
@@ -146,16 +147,17 @@ def propose_amplifier(scene: Scored, candidates: Sequence[Scored]) -> int | None
         None where no candidate fits.
     """
     lemmas, tension = set(scene[0]), scene[1]
-    shared = [len(lemmas.intersection(found)) for found, _ in candidates]
-    fit = [number for number, (_, value) in enumerate(candidates) if shared[number] and value > tension]
-    return max(fit, key=lambda number: (candidates[number][1], shared[number], -number), default=None)
+    tenser = [(number, found, value) for number, (found, value) in enumerate(candidates) if value > tension]
+    fit = [(value, shared, -number) for number, found, value in tenser if (shared := len(lemmas.intersection(found)))]
+    return -max(fit)[2] if fit else None
 
 
 def _rates(words: Sequence[Token]) -> dict[str, float]:
     lemmas = [token.lemma.replace("ё", "е") for token in words]
     total = max(len(lemmas), _FEW_WORDS)
+    telling = [lemma for lemma in lemmas if lemma in _TELLING]
     parts = {
-        name: _unit(sum(map(marks.__contains__, lemmas)) / total / full) for name, (marks, full, _) in _RATES.items()
+        name: _unit(sum(map(marks.__contains__, telling)) / total / full) for name, (marks, full, _) in _RATES.items()
     }
     commands = sum(token.feats.get("Mood") == "Imp" for token in words)
     parts["pressure"] = _unit(parts["pressure"] + commands / total / _RATES["pressure"][1])

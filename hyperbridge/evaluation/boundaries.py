@@ -177,7 +177,7 @@ def _records(path: Path) -> list[dict[str, str]]:
 
 
 def _units(rows: Sequence[tuple[str, str | None, bool]]) -> list[Traces]:
-    tokenised = [_tokenise(text.replace("\n", " ")) for text, _, _ in rows]
+    tokenised = [tokenise(text.replace("\n", " ")) for text, _, _ in rows]
     parsed = iter(parsing_ru.parse([words for sentences in tokenised for words in sentences], tree=False))
     return [
         traces_of(Unit([next(parsed) for _ in sentences], speaker, stage))
@@ -185,7 +185,8 @@ def _units(rows: Sequence[tuple[str, str | None, bool]]) -> list[Traces]:
     ]
 
 
-def _tokenise(text: str) -> list[list[str]]:
+def tokenise(text: str) -> list[list[str]]:
+    """The tokens of each sentence of a text."""
     found = (segmentation_ru.words(text[start:end]) for start, end in segmentation_ru.sentences(text))
     return [words for words in found if words]
 
@@ -209,12 +210,14 @@ def evaluate_plays(plays: Sequence[Play], settings: boundaries_ru.Settings) -> d
     chance = [report([(random_boundaries(len(true), n, seed), true, n) for true, n in sizes]) for seed in range(SEEDS)]
     return {
         "found": report([(places, true, units) for places, (true, units) in zip(found, sizes, strict=True)]),
-        "random": _mean(chance),
+        "random": mean_report(chance),
         "even": report([(even_boundaries(len(true), units), true, units) for true, units in sizes]),
     }
 
 
-def _mean(reports: Sequence[BoundaryReport]) -> BoundaryReport:
+def mean_report(reports: Sequence[BoundaryReport]) -> BoundaryReport:
+    """The mean of each figure."""
+
     def mean(scores: Sequence[BoundaryScore]) -> BoundaryScore:
         columns = zip(*((score.precision, score.recall, score.f1) for score in scores), strict=True)
         return BoundaryScore(*map(statistics.fmean, columns))

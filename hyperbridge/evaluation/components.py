@@ -8,11 +8,15 @@ What a tree says (`tree_slots`, the same for gold trees and for the parser's):
 
 - The predicate is the root. A passage of one sentence is about what the sentence asserts, and that is its main
   clause; of coordinate clauses UD makes the first the root.
-- `agent` is the lemma of the root's subject (`nsubj`, `nsubj:pass`): the head word of a name or of a phrase. A clause
-  as a subject (`csubj`) is no agent. A relative pronoun is never replaced by its antecedent: the subject of the main
-  clause is no relative pronoun. Where the subject is not said (`Пришёл домой`), there is no agent.
+- `agent` is the lemma of the root's subject (`nsubj`, `nsubj:pass`): the head word of a name or of a phrase. Where the
+  root is a passive participle (`дом построен соседом`) it is who it is done by (`obl:agent`), if that is said; the
+  house suffers the deed and is no agent. A clause as a subject (`csubj`) is no agent. A relative pronoun is never
+  replaced by its antecedent: the subject of the main clause is no relative pronoun. Where the subject is not said
+  (`Пришёл домой`), there is no agent.
 - `act` is the lemma of the root where it is a verb in any form, short participles included (`дом построен`:
   построить).
+- A passive said with -ся keeps it (`дом строится`: строиться), although some treebanks file it under the plain verb;
+  so the house may be its subject and is not made the builder.
 - Helpers give way to the deed: a verb of the reader's list of modals (мочь, хотеть, начать, ...) with an infinitive as
   `xcomp` or `csubj` gives the infinitive, and so does a quality or a predicative (должен, надо, трудно) with one.
 - Any other nominal predicate (`он врач`, `небо тёмное`) gives an agent and no act: nothing is done, and what the
@@ -34,8 +38,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hyperbridge.corpus.clause_cues_ru import MODALS
+from hyperbridge.corpus.clauses_ru import agent_and_act, main_clause
 from hyperbridge.corpus.cleaning import clean
-from hyperbridge.corpus.extraction_ru import MODALS, agent_and_act, main_clause
 from hyperbridge.corpus.language_ru import as_prose
 from hyperbridge.corpus.parsing_ru import Token, parse, writes_yo
 from hyperbridge.corpus.segmentation_ru import words as tokenise
@@ -46,6 +51,7 @@ SLOTS = ("agent", "act")
 _COLUMNS = 10
 _BREAK = "<br/>"
 _BINS = 5
+_SUBJECTS = frozenset({"nsubj", "nsubj:pass"})
 Slots = Mapping[str, str]
 
 
@@ -69,6 +75,11 @@ class GoldSentence:
     @property
     def verse(self) -> bool:
         return "poetry" in self.genre or "poetry" in self.treebank
+
+    @property
+    def groups(self) -> set[str]:
+        """What its figures count for: the treebank, the treebank's genre, and all prose or all verse."""
+        return {self.treebank, f"{self.treebank} {self.genre}".strip(), "verse" if self.verse else "prose"}
 
     @property
     def part(self) -> str:
@@ -127,10 +138,20 @@ def tree_slots(words: Sequence[Token]) -> dict[str, str]:
     if root is None:
         return {}
     children = [word for word in words if word.head == root]
-    agents = (word.lemma for word in children if word.rel in {"nsubj", "nsubj:pass"})
     deeds = (word.lemma for word in children if word.rel in {"xcomp", "csubj"} and _is_infinitive(word))
-    found = {"agent": next(agents, None), "act": _act(words[root], next(deeds, None))}
+    subject = gold_subject(words)
+    agent = None if subject is None else words[subject].lemma
+    if _is_passive(words[root]):
+        agent = next((word.lemma for word in children if word.rel == "obl:agent"), None)
+    found = {"agent": agent, "act": _act(words[root], next(deeds, None))}
     return {slot: lemma for slot, lemma in found.items() if lemma}
+
+
+def gold_subject(words: Sequence[Token]) -> int | None:
+    """The place of the root's subject in a dependency tree, that of a passive included; None where there is none."""
+    root = next((place for place, word in enumerate(words) if word.rel == "root"), None)
+    places = (place for place, word in enumerate(words) if word.head == root and word.rel in _SUBJECTS)
+    return next(places, None) if root is not None else None
 
 
 def score_components(sentences: Iterable[tuple[Slots, Slots]]) -> dict[str, SlotScore]:
@@ -150,7 +171,7 @@ def evaluate_components(paths: Iterable[str | Path]) -> list[dict[str, object]]:
     """
     groups: dict[tuple[str, str], list[JudgedSentence]] = defaultdict(list)
     for judged in judge(paths):
-        for group in _groups(judged.sentence):
+        for group in judged.sentence.groups:
             groups[group, judged.sentence.part].append(judged)
     return [record for key, members in sorted(groups.items()) for record in _records(key, members)]
 
@@ -184,16 +205,23 @@ def evaluate_confidence(paths: Iterable[str | Path]) -> list[dict[str, object]]:
 
 def judge(paths: Iterable[str | Path]) -> Iterator[JudgedSentence]:
     """Every sentence of the treebanks, read from its bare text as a passage of one sentence."""
+    for sentence, tokens in read_and_parse(paths):
+        yield judge_sentence(sentence, tokens)
+
+
+def read_and_parse(paths: Iterable[str | Path]) -> Iterator[tuple[GoldSentence, list[Token]]]:
+    """Every sentence of the treebanks with the reader's tokens of its bare text."""
     for path in paths:
         gold = read_conllu(path)
         yo = writes_yo("".join(sentence.text for sentence in gold))
-        parsed = parse([_tokens(sentence) for sentence in gold], tree=True, yo=yo)
-        for sentence, tokens in zip(gold, parsed, strict=True):
-            yield _judge(sentence, tokens)
+        yield from zip(gold, parse([_tokens(sentence) for sentence in gold], tree=True, yo=yo), strict=True)
 
 
-def _judge(sentence: GoldSentence, tokens: Sequence[Token]) -> JudgedSentence:
-    clause = main_clause(tokens, verse=sentence.verse)
+def judge_sentence(
+    sentence: GoldSentence, tokens: Sequence[Token], weights: Mapping[str, float] | None = None
+) -> JudgedSentence:
+    """A sentence with its gold slots and those read from its tokens; `weights`: of cues, None for the reader's own."""
+    clause = main_clause(tokens, verse=sentence.verse, weights=weights)
     reader = agent_and_act(tokens, clause) if clause else {}
     sure = {"agent": clause.subject_certainty, "act": clause.certainty} if clause else {}
     confidence = {slot: sure[slot] for slot in reader}
@@ -246,12 +274,22 @@ def _is_infinitive(word: Token) -> bool:
     return word.feats.get("VerbForm") == "Inf"
 
 
+def _is_passive(root: Token) -> bool:
+    return root.feats.get("VerbForm") == "Part" and root.feats.get("Voice") == "Pass"
+
+
 def _act(root: Token, infinitive: str | None) -> str | None:
     """The act of a root: UD gives a verb a `VerbForm`, and none to predicatives that it calls verbs (надо, нет)."""
     verbal = root.pos in {"VERB", "AUX"} and "VerbForm" in root.feats
     if infinitive and (root.lemma in MODALS if verbal else root.pos in {"ADJ", "ADV", "VERB"}):
         return infinitive
-    return root.lemma if verbal else None
+    return _as_said(root) if verbal else None
+
+
+def _as_said(verb: Token) -> str:
+    """The lemma with the ending -ся that the word was said with: UD files some passives under the plain verb."""
+    reflexive = verb.feats.get("Voice") == "Pass" and verb.text.lower().endswith(("ся", "сь"))
+    return f"{verb.lemma}ся" if reflexive and not verb.lemma.endswith(("ся", "сь")) else verb.lemma
 
 
 def _score(slot: str, pairs: Sequence[tuple[Slots, Slots]]) -> SlotScore:
@@ -265,11 +303,6 @@ def _agree(slot: str, gold: Slots, found: Slots) -> bool:
 
 def _plain(lemma: str) -> str:
     return lemma.lower().replace("ё", "е").removeprefix("не ")
-
-
-def _groups(sentence: GoldSentence) -> set[str]:
-    genre = f"{sentence.treebank} {sentence.genre}".strip()
-    return {sentence.treebank, genre, "verse" if sentence.verse else "prose"}
 
 
 def _records(key: tuple[str, str], members: Sequence[JudgedSentence]) -> Iterator[dict[str, object]]:

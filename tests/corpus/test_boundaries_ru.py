@@ -82,3 +82,10 @@ def test_a_text_of_one_unit_has_no_gap():
     assert gap_signals([unit(STORY[0])], paragraphs(1)) == []
     assert find_boundaries([unit(STORY[0])], paragraphs(1), PROSE) == []
     assert find_boundaries([], [], PROSE) == []
+
+
+def test_a_window_forgets_what_lies_behind_it():
+    units = [unit("Да, снег идёт.", speaker=name) for name in ["Анна"] * 30 + ["Пётр"] * 30 + ["Анна"] * 30]
+    shifts = [signals["agents_shift"] for signals in gap_signals(units, paragraphs(90))]
+    assert [number + 1 for number, shift in enumerate(shifts) if shift == 1.0] == [30, 60]
+    assert shifts[14] == shifts[44] == shifts[74] == 0.0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hyperbridge import HyperBridgeError, Scene
 from hyperbridge.corpus import parsing_ru
 from hyperbridge.corpus.building import DropCounts, build_scenes, read_text
-from hyperbridge.corpus.documents import Document, read_documents
+from hyperbridge.corpus.documents import Division, Document, read_documents
 
 FISHER = "Старый рыбак медленно вытащил лодку на мокрый песок, и над озером поднялся туман."
 WIDOW = "Вдова закрыла ставни, зажгла лампу и села к столу писать длинное письмо сыну."
@@ -118,3 +118,10 @@ def test_no_text_breaks_the_reading(text: str) -> None:
     for scene in read_text(text):
         assert scene.scene == "".join(scene.hyperlexeme)
         assert Scene.from_prompt(scene.prompt()) == scene.meaning()
+
+
+def test_headings_in_the_text_count_where_the_source_marks_verse_alone() -> None:
+    text = f"Глава первая\n\n{FISHER}\n\nГлава вторая\n\n{WIDOW}\n"
+    marked = Division("verse", "", 14, 40, 0)
+    scenes = build_scenes([Document("книга.fb2", text, divisions=(marked,))])
+    assert [scene.path for scene in scenes] == [("Глава первая",), ("Глава вторая",)]

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from hyperbridge import HyperBridgeError, Scene
 from hyperbridge.cli.corpus import app
 from hyperbridge.corpus import tasks
+from hyperbridge.corpus.outline import Outline, tree_path
 from hyperbridge.jsonl import read_jsonl
 
 BOOK = (
@@ -56,6 +57,7 @@ def test_building_twice_gives_the_same_bytes(book: Path, tmp_path: Path) -> None
     for name in ("one.jsonl", "two.jsonl"):
         call("build", book, "-o", tmp_path / name)
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
+    assert (tmp_path / "one.tree.jsonl").read_bytes() == (tmp_path / "two.tree.jsonl").read_bytes()
 
 
 def test_an_output_is_not_overwritten_unasked(book: Path, tmp_path: Path) -> None:
@@ -182,6 +184,7 @@ def test_two_workers_and_a_second_build_give_the_same_bytes(long_book: Path, lon
     pytest.importorskip("datatrove")
     call("build", long_book, "-o", tmp_path / "shared.jsonl", "--workers", 2)
     assert (tmp_path / "shared.jsonl").read_bytes() == long_scenes.read_bytes()
+    assert tree_path(tmp_path / "shared.jsonl").read_bytes() == tree_path(long_scenes).read_bytes()
 
 
 def test_an_interrupted_build_goes_on(
@@ -201,8 +204,28 @@ def test_an_interrupted_build_goes_on(
     assert [path.name for path in tmp_path.iterdir()] == ["scenes.jsonl.parts"]
     call(*arguments)
     assert opened == ["а.txt", "б.txt", "б.txt"]
-    assert [path.name for path in tmp_path.iterdir()] == ["scenes.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scenes.jsonl", "scenes.tree.jsonl"]
     assert (tmp_path / "scenes.jsonl").read_bytes() == long_scenes.read_bytes()
+    assert (tmp_path / "scenes.tree.jsonl").read_bytes() == tree_path(long_scenes).read_bytes()
+
+
+def test_the_tree_beside_the_scenes_holds_their_books_chapters_and_scenes(long_scenes: Path) -> None:
+    scenes = list(read_jsonl(long_scenes, Scene, strict=True))
+    outline = Outline.beside(long_scenes)
+    books = outline.children(None)
+    assert [(book.span.source, book.passages) for book in books] == [("books/а.txt", 64), ("books/б.txt", 10)]
+    assert [[chapter.title for chapter in outline.children(book.id)] for book in books] == [
+        ["Глава первая", "Глава вторая", "Глава третья", "Глава четвёртая"],
+        ["Глава первая"],
+    ]
+    for scene in scenes:
+        chain = outline.chain(scene.parent)
+        assert tuple(node.title for node in chain if node.kind == "chapter") == scene.path
+        assert [node.kind for node in chain][-1] == "scene"
+        assert all(node.span.start <= scene.span.start and scene.span.end <= node.span.end for node in chain)  # type: ignore[union-attr]
+    stretches = [node for node in outline.nodes.values() if node.kind == "scene"]
+    assert [node.id for node in stretches] == [parent for parent, _ in groupby(scenes, lambda scene: scene.parent)]
+    assert sum(node.passages for node in stretches) == len(scenes)
 
 
 @pytest.fixture
@@ -266,6 +289,28 @@ def test_options_that_make_no_sense_are_one_line(book: Path, tmp_path: Path) -> 
         with pytest.raises(HyperBridgeError, match=message):
             call("build", *arguments, "-o", tmp_path / "scenes.jsonl")
     assert not (tmp_path / "scenes.jsonl").exists()
+    with pytest.raises(HyperBridgeError, match=r"^.*пусто: is a folder; give the -o of a file$"):
+        call("build", book, "-o", tmp_path / "пусто", "--force")
+
+
+def test_a_file_without_scenes_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "книга.txt"
+    path.write_text("Это книга.\n" * 9, encoding="utf-8")
+    with pytest.raises(HyperBridgeError, match=r"^.*книга\.txt: no scene in this file; "):
+        call("stats", path)
+    with pytest.raises(HyperBridgeError, match=r"^.*no scene of source 'а'; there are no scenes$"):
+        call("show", path, "--source", "а")
+    with pytest.raises(HyperBridgeError, match=r"^.*книга\.txt: no pair of it; "):
+        call("pairs", path, "-o", tmp_path / "пары")
+
+
+def test_of_many_lines_that_are_no_scenes_the_first_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "scenes.jsonl"
+    path.write_text("Это книга.\n" * 9 + '{"scene":"мост"}\n', encoding="utf-8")
+    output = call("stats", path)
+    assert output.count("warning: ") == 6
+    assert f"warning: 4 more lines of {path} are no scenes\n" in output
+    assert "1 scenes, " in output
 
 
 def test_statistics_are_tables_and_a_page(long_scenes: Path, tmp_path: Path) -> None:
@@ -273,6 +318,7 @@ def test_statistics_are_tables_and_a_page(long_scenes: Path, tmp_path: Path) -> 
     for title in ("register", "trust", "tension", "words of a passage", "source"):
         assert f"\n{title}" in f"\n{output}"
     assert "74 scenes, " in output
+    assert "The tree: 2 books, 5 chapters, " in output
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert "74 scenes" in page
@@ -292,7 +338,24 @@ def test_a_source_is_shown_with_its_scenes(long_scenes: Path) -> None:
     output = call("show", long_scenes, "--source", "б.txt")
     assert output.count("Старый мельник") == 10
     assert call("show", long_scenes, "--source", "books/б.txt", "-n", 1).count("Старый мельник") == 1
-    with pytest.raises(HyperBridgeError, match=r"^.*no scene of source 'в\.txt'; .*$"):
+
+
+def test_chapters_and_scenes_are_headings_of_what_is_shown(long_scenes: Path, tmp_path: Path) -> None:
+    lines = call("show", long_scenes, "--source", "а.txt", "-n", 64).split("\n")
+    assert lines[0] == "а (64 passages)"
+    assert [line for line in lines if line.startswith("Глава")] == [
+        f"Глава {name} (16 passages)" for name in ("первая", "вторая", "третья", "четвёртая")
+    ]
+    assert sum(line.startswith("  scene (") for line in lines) >= 4
+    alone = tmp_path / "alone.jsonl"
+    alone.write_bytes(long_scenes.read_bytes())
+    assert "Глава вторая\n" in call("show", alone, "--source", "а.txt", "-n", 64)
+
+
+def test_a_source_that_is_not_there_is_one_line(long_scenes: Path) -> None:
+    with pytest.raises(
+        HyperBridgeError, match=r"^.*no scene of source 'в\.txt'; there are books/а\.txt, books/б\.txt$"
+    ):
         call("show", long_scenes, "--source", "в.txt")
 
 

@@ -6,10 +6,13 @@ from hyperbridge.corpus.scene_tree import (
     Chapter,
     SceneTree,
     build_tree,
+    chapters_of,
     choose_boundaries,
+    clean_title,
     find_chapters,
     node_id,
     openings,
+    watch_trees,
 )
 from hyperbridge.corpus.segmentation import Passage
 from hyperbridge.corpus.segmentation_ru import LAYOUT
@@ -78,11 +81,12 @@ def test_tree_is_book_chapters_scenes_passages():
     assert tree.path(tree.passages[1]) == ("Часть первая", "I Возвращение")
 
 
-def test_next_is_the_following_passage_of_a_scene_and_the_following_scene_of_the_book():
+def test_next_leads_through_a_scene_and_from_its_end_into_the_scene_after_it():
     tree = tree_of(BOOK, PIECES, [2])
-    first, second, third, *_ = (tree.nodes[name] for name in tree.passages)
-    assert first.next == second.id
-    assert second.next is None
+    passages = [tree.nodes[name] for name in tree.passages]
+    assert [passage.next for passage in passages] == [*tree.passages[1:], None]
+    first, second, third, *_ = passages
+    assert first.parent == second.parent != third.parent
     scenes = [node for node in tree.nodes.values() if node.kind == "scene"]
     assert [scene.next for scene in scenes] == [scenes[1].id, scenes[2].id, scenes[3].id, None]
     assert scenes[0].children == [first.id, second.id]
@@ -175,6 +179,60 @@ def test_two_good_boundaries_win_over_one_better_that_bars_both():
 def test_headings_always_open_a_scene_and_the_best_cut_between_them_is_found():
     scores = [0.0, 9.0, 0.0, 0.0, 0.0, 0.0]
     assert choose_boundaries(scores, [10] * 7, deviations=1.0, min_words=20, always=[0, 4]) == [0, 2, 4]
+
+
+def test_titles_are_without_asterisks_note_marks_and_markup():
+    titles = [
+        "* * *",
+        "***",
+        "Лес*",
+        "** Лес **",
+        "# Лес",
+        "Глава I [3]",
+        "_Лес_\n1830",
+        "[Глава  II],",
+        "«Лес»",
+        "",
+        None,
+    ]
+    assert [clean_title(title) for title in titles] == [
+        None,
+        None,
+        "Лес",
+        "Лес",
+        "Лес",
+        "Глава I",
+        "Лес 1830",
+        "Глава II",
+        "«Лес»",
+        None,
+        None,
+    ]
+
+
+def test_asterisks_are_the_title_of_no_chapter():
+    pieces = passages_of(BOOK, *PARTS)
+    tree = build_tree("книга.txt", "* Мельница *", len(BOOK), pieces, [Chapter("* * *", 0, len(BOOK), 0)], [])
+    assert [(node.kind, node.title) for node in tree.nodes.values()][:2] == [("book", "Мельница"), ("chapter", None)]
+    assert tree.path(tree.passages[0]) == ()
+
+
+def test_chapters_are_sought_in_the_text_where_the_source_marks_none():
+    marked = [Chapter(None, 33, 54, 0, "verse"), Chapter("Иван", 55, 80, 0, "speech")]
+    assert [chapter.title for chapter in chapters_of(marked, BOOK, PIECES, LAYOUT)][:2] == [
+        "Часть первая",
+        "I Возвращение",
+    ]
+    own = [*marked, Chapter("Своя глава", 0, len(BOOK), 0)]
+    assert chapters_of(own, BOOK, PIECES, LAYOUT) == own
+
+
+def test_a_watcher_gets_every_tree_that_is_built_within_its_block():
+    seen: list[SceneTree] = []
+    with watch_trees(seen.append):
+        first, second = tree_of(BOOK, PIECES, []), tree_of(BOOK, PIECES, [2])
+    tree_of(BOOK, PIECES, [])
+    assert seen == [first, second]
 
 
 def test_a_document_of_no_passages_is_a_book_alone():

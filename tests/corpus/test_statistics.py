@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hyperbridge.corpus.outline import TreeNode
 from hyperbridge.corpus.statistics import NONE, Chart, CorpusStatistics, write_page
 from hyperbridge.scenes import Scene
 
@@ -81,3 +82,13 @@ def test_the_page_draws_without_a_script_and_escapes_every_name(tmp_path: Path) 
     assert "&lt;script&gt;алерт()&lt;/script&gt;.jsonl" in page
     assert page.count("<svg") == page.count("</svg>") == len(list(statistics.charts()))
     assert "http" not in page
+
+
+def test_the_nodes_of_a_tree_are_counted_by_kind_and_its_scenes_by_their_passages() -> None:
+    sizes = [("book", 7), ("chapter", 7), ("scene", 1), ("scene", 3), ("scene", 3)]
+    lines = [{"id": str(at), "kind": kind, "passages": size} for at, (kind, size) in enumerate(sizes)]
+    span = {"source": "река.txt", "start": 0, "end": 9}
+    counted = CorpusStatistics.of([], [TreeNode.model_validate({**line, "span": span}) for line in lines])
+    assert counted.tree() == "1 book, 1 chapter, 3 scenes"
+    assert chart(counted, "passages of a scene in the tree") == {"1": 1, "3–4": 2}
+    assert CorpusStatistics.of([]).tree() == ""

@@ -10,6 +10,7 @@ from hyperbridge import HyperBridgeError
 from hyperbridge.corpus import tasks
 from hyperbridge.corpus.building import DropCounts
 from hyperbridge.corpus.executors import run_build
+from hyperbridge.corpus.outline import TreeNode
 from hyperbridge.corpus.tasks import Build, BuildOptions
 
 LINES = (
@@ -28,14 +29,17 @@ def books(tmp_path: Path) -> Path:
     return folder
 
 
-def built(build: Build) -> tuple[list[str], DropCounts]:
-    return [scene.to_json() for scene in build.scenes()], build.counts()
+def built(build: Build) -> tuple[list[str], list[TreeNode], DropCounts]:
+    return [scene.to_json() for scene in build.scenes()], list(build.nodes()), build.counts()
 
 
 def test_parts_are_gathered_in_the_order_of_the_files_with_their_counts(books, tmp_path) -> None:
     build = Build.of([books], tmp_path / "parts", BuildOptions())
     assert run_build(build)
-    lines, drops = built(build)
+    lines, nodes, drops = built(build)
+    assert [(node.kind, node.span.source, node.passages) for node in nodes] == [
+        (kind, f"books/{number}.txt", 1) for number in range(3) for kind in ("book", "scene")
+    ]
     assert [line[line.index("books/") :][:11] for line in lines] == ["books/0.txt", "books/1.txt", "books/2.txt"]
     assert (drops.documents, drops.scenes) == (3, 3)
     assert drops.dropped == {("segmentation", "shorter than 8 words"): 3}

@@ -39,6 +39,15 @@ NEED = """# sent_id = own-4
 1	Надо	надо	VERB	_	_	0	root	_	_
 2	спешить	спешить	VERB	_	VerbForm=Inf	1	csubj	_	_
 """
+PASSIVE = """# sent_id = own-5
+1	Мост	мост	NOUN	_	Case=Nom	2	nsubj:pass	_	_
+2	построен	построить	VERB	_	VerbForm=Part|Voice=Pass	0	root	_	_
+3	солдатом	солдат	NOUN	_	Case=Ins	2	obl:agent	_	_
+"""
+MIDDLE = """# sent_id = own-6
+1	Мост	мост	NOUN	_	Case=Nom	2	nsubj:pass	_	_
+2	строится	строить	VERB	_	VerbForm=Fin|Voice=Pass	0	root	_	_
+"""
 
 
 @pytest.fixture
@@ -82,6 +91,16 @@ def test_what_a_tree_says(treebank: Path) -> None:
         {"act": "спешить"},
     ]
     assert tree_slots([]) == {}
+
+
+def test_of_a_passive_the_doer_is_the_agent(tmp_path: Path) -> None:
+    path = tmp_path / "ru_own-ud-dev.conllu"
+    path.write_text("\n".join((PASSIVE, PASSIVE.replace("obl:agent", "obl"), MIDDLE)), "utf-8")
+    assert [tree_slots(sentence.words) for sentence in read_conllu(path)] == [
+        {"agent": "солдат", "act": "построить"},
+        {"act": "построить"},
+        {"agent": "мост", "act": "строиться"},
+    ]
 
 
 def test_a_slot_counts_where_one_side_has_it() -> None:
