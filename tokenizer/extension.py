@@ -43,7 +43,7 @@ class NewToken(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: int
-    text: str | None
+    text: str | None = None
     constituents: tuple[int, ...]
     merge: tuple[str, str] | None = None
     unit: Unit | None = None
