@@ -1,6 +1,7 @@
 """How fast text becomes scenes, beside the bare parser, and how much memory that takes as there is more to read.
 
     python -m benchmarks.reading BOOK.txt [--rounds 3]
+    python -m benchmarks.reading FOLDER --memory-only
     python -m benchmarks.reading FOLDER [FILE ...] [--rounds 1]
 
 Arms, each in a process of its own, in turn: `ours` reads everything into scenes with every field (no vectors);
@@ -110,6 +111,7 @@ def _bare(passages: Sequence[Passage]) -> float:
 def main(arguments: list[str] | None = None) -> None:
     parser = common_options("reading", "Words a second of the reader, beside slovnet alone; its memory.")
     parser.add_argument("books", nargs="*", metavar="BOOK", help="a long text, or several files and folders")
+    parser.add_argument("--memory-only", action="store_true", help="leave the speed out; a busy machine will do")
     options = parser.parse_args(arguments)
     if options.job:
         answer(*measure(json.loads(options.job)))
@@ -118,7 +120,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise HyperBridgeError("no book: name a long text, or several files and folders")
     next(documents_of(options.books, 1.0))
     load = load_per_core()
-    require_idle(load, force=options.force)
+    require_idle(load, force=options.force or options.memory_only)
     publish(options, load, *_run(options))
 
 
@@ -126,24 +128,30 @@ def _run(options: argparse.Namespace) -> tuple[Figures, str, list[Sheet], list[B
     def one(arm: str, share: float) -> Figures:
         return in_own_process(MODULE, {"arm": arm, "share": share, "books": options.books})
 
+    name = ", ".join(Path(book).stem for book in options.books[:4])
+    if options.memory_only:
+        results, sheet = _memory(name, {share: one("ours", share) for share in SHARES})
+        return results, "Reading text into scenes", [sheet], []
     found = in_rounds(ARMS, options.rounds, lambda arm, number: one(arm, 1.0), tell)
     speeds = {arm: Spread.of([each["words"] / each["seconds"] for each in rounds]) for arm, rounds in found.items()}
     slower = Spread.of_ratios(*([each["seconds"] for each in found[arm]] for arm in ARMS))
-    memory = {share: one("ours", share) for share in SHARES if share < 1} | {1.0: found["ours"][0]}
-    name = ", ".join(Path(book).stem for book in options.books[:4])
     rows = [(arm, speed.text("{:.0f}")) for arm, speed in speeds.items()]
-    grown = [(f"{share:.0%}", str(each["words"]), str(each["peak"])) for share, each in memory.items()]
-    sheets = [
-        Sheet(f"{name}: ours takes {slower.text()} times as long as slovnet", ("arm", "words/s"), rows),
-        Sheet("Peak memory by how much of it is read", ("share", "words", "MB"), grown),
-    ]
+    partly = {share: one("ours", share) for share in SHARES if share < 1}
+    memory, grown = _memory(name, partly | {1.0: found["ours"][0]})
+    sheets = [Sheet(f"{name}: ours takes {slower.text()} times as long as slovnet", ("arm", "words/s"), rows), grown]
     results = {
         "words_per_second": {arm: speed.record() for arm, speed in speeds.items()},
         "times_as_long": slower.record(),
-        "memory": {str(share): each for share, each in memory.items()},
+        **memory,
         "rounds": found,
     }
     return results, "Reading text into scenes", sheets, [Bars("Words a second", list(speeds.items()), unit="words/s")]
+
+
+def _memory(name: str, measured: dict[float, Figures]) -> tuple[Figures, Sheet]:
+    rows = [(f"{share:.0%}", str(each["words"]), str(each["peak"])) for share, each in measured.items()]
+    sheet = Sheet(f"{name}: peak memory by how much of it is read", ("share", "words", "MB"), rows)
+    return {"memory": {str(share): each for share, each in measured.items()}}, sheet
 
 
 if __name__ == "__main__":
