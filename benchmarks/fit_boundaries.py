@@ -32,7 +32,7 @@ from hyperbridge.corpus.scene_tree import choose_boundaries
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.evaluation.boundaries import BoundaryReport, evaluate_plays, held_out, read_play, report
 from hyperbridge.evaluation.chapters import Novel, best_gaps, evaluate_novels, read_novels
-from hyperbridge.trainers.launch import run_main
+from hyperbridge.program import run_main
 
 PENALTIES, LEAST_WEIGHT, STEPS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0), 0.1, 30
 DEVIATIONS, LEVELS, LENGTHS = (0.0, 0.5, 1.0, 1.5), (-np.inf, -1.0, -0.5), (30, 60, 100, 150)

@@ -34,7 +34,7 @@ from hyperbridge.evaluation.components import (
     read_and_parse,
     score_components,
 )
-from hyperbridge.trainers.launch import run_main
+from hyperbridge.program import run_main
 
 _FOLDS = 4
 # The penalty: by cross validation half of it reads prose better, twice verse. A cue seen more seldom is not weighed.

@@ -24,7 +24,7 @@ import numpy as np
 from hyperbridge.corpus.emotion_ru import EMOTIONS, MODEL, emotion_features
 from hyperbridge.corpus.text_classifier import TextClassifier, calibrate, fit
 from hyperbridge.evaluation.emotions import Examples, kept_out, read_examples, score_emotions, without_smiles
-from hyperbridge.trainers.launch import run_main
+from hyperbridge.program import run_main
 
 _FOLDS = 4
 _BITS, _PENALTY = 18, 1e-4

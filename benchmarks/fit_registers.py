@@ -50,7 +50,7 @@ from hyperbridge.corpus.segmentation import count_words, segment
 from hyperbridge.corpus.segmentation_ru import LAYOUT, sentences, words
 from hyperbridge.corpus.text_classifier import TextClassifier, fit
 from hyperbridge.errors import HyperBridgeError
-from hyperbridge.trainers.launch import run_main
+from hyperbridge.program import run_main
 
 GENRES = {**FOLDERS, "prose": NARRATOR, "travelog": NARRATOR}
 CORE = Path(__file__).parents[1] / "hyperbridge" / "assets" / "core" / "train.jsonl"

@@ -31,6 +31,7 @@ from hyperbridge.errors import HyperBridgeError
 from hyperbridge.evaluation.report import machine
 from hyperbridge.jsonl import atomic_writer
 from hyperbridge.modeling.base import Base, Dtype, load_base, load_tokenizer
+from hyperbridge.program import run_main
 from hyperbridge.tokenizer.base_tokenizer import open_base
 from hyperbridge.tokenizer.embeddings import Start
 from hyperbridge.tokenizer.extending import extend
@@ -45,7 +46,6 @@ from hyperbridge.trainers.graft import (
     new_rows,
 )
 from hyperbridge.trainers.graft_recipe import GraftRecipe, graft_recipe
-from hyperbridge.trainers.launch import run_main
 from hyperbridge.trainers.recipe import PretrainingTexts
 
 if TYPE_CHECKING:

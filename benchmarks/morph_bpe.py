@@ -33,12 +33,12 @@ from hyperbridge.corpus.documents import read_documents
 from hyperbridge.corpus.splits import Split, uniform
 from hyperbridge.dictionary_ru import readings
 from hyperbridge.errors import HyperBridgeError
+from hyperbridge.program import run_main
 from hyperbridge.tokenizer.base_tokenizer import BaseTokenizer, open_base
 from hyperbridge.tokenizer.extending import count_words
 from hyperbridge.tokenizer.merges import LLAMA_CPP_TEXT, PENALTY, Merge, learn_merges, refused_by
 from hyperbridge.tokenizer.morphemes import Seams, open_morphemes, seams_of_pretokens, with_lexicon
 from hyperbridge.tokenizer.morphemes_ru import dictionary
-from hyperbridge.trainers.launch import run_main
 
 # Base -> the package that carries its tokenizer, and the file in it.
 BASES = {

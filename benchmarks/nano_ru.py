@@ -26,7 +26,7 @@ from benchmarks.rublimp import MinimalPair, accuracy, read_pairs
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.evaluation.report import machine
 from hyperbridge.jsonl import atomic_writer
-from hyperbridge.trainers.launch import run_main
+from hyperbridge.program import run_main
 from hyperbridge.trainers.pretrain import training_texts
 from hyperbridge.trainers.recipe import PretrainingTexts, PretrainRecipe, load_recipe
 

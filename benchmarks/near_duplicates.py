@@ -25,7 +25,7 @@ from hyperbridge.corpus.documents import read_documents
 from hyperbridge.corpus.resonance import Echoes, normal_words
 from hyperbridge.corpus.segmentation import segment
 from hyperbridge.corpus.segmentation_ru import LAYOUT
-from hyperbridge.trainers.launch import run_main
+from hyperbridge.program import run_main
 
 Edit = Callable[[list[str], float, random.Random, list[str]], list[str]]
 

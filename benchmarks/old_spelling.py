@@ -16,7 +16,7 @@ from pathlib import Path
 from hyperbridge.corpus.documents import read_documents
 from hyperbridge.corpus.old_spelling_ru import normalise_old_spelling
 from hyperbridge.dictionary_ru import readings
-from hyperbridge.trainers.launch import run_main
+from hyperbridge.program import run_main
 
 _WORD = re.compile(r"[^\W\d_]+")
 

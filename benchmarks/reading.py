@@ -39,7 +39,7 @@ from benchmarks.rounds import (
     tell,
 )
 from hyperbridge.errors import HyperBridgeError
-from hyperbridge.trainers.launch import run_main
+from hyperbridge.program import run_main
 
 if TYPE_CHECKING:
     from hyperbridge.corpus.documents import Document

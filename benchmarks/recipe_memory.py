@@ -15,8 +15,17 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.bases import NANO_RU, SMOLLM2, chosen, prepare
-from benchmarks.rounds import FOLDER, Figures, Sheet, answer, in_own_process, machine_facts, print_sheets, tell
-from benchmarks.rounds import Stopwatch
+from benchmarks.rounds import (
+    FOLDER,
+    Figures,
+    Sheet,
+    Stopwatch,
+    answer,
+    in_own_process,
+    machine_facts,
+    print_sheets,
+    tell,
+)
 from hyperbridge.jsonl import atomic_writer
 
 # Recipe -> rows of a register in a pass.
@@ -57,7 +66,8 @@ def estimate(job: Figures) -> None:
     from hyperbridge.trainers.recipe_check import check_recipe
 
     checked = check_recipe(job["recipe"], overrides(job), device="cpu")
-    assert checked.memory is not None and checked.load is not None, checked.wrong
+    assert checked.memory is not None, checked.wrong
+    assert checked.load is not None
     parts = {name: value / 2**20 for name, value in asdict(checked.memory).items()}
     answer({"estimate_mb": sum(parts.values()), "parts": parts, "batch": asdict(checked.load.batch)}, Stopwatch())
 

@@ -44,7 +44,7 @@ from benchmarks.rounds import (
     require_idle,
     tell,
 )
-from hyperbridge.trainers.launch import run_main
+from hyperbridge.program import run_main
 from hyperbridge.trainers.memory import keep_freed_memory
 
 if TYPE_CHECKING:

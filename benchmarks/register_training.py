@@ -45,7 +45,7 @@ from benchmarks.rounds import (
     tell,
 )
 from hyperbridge.errors import HyperBridgeError
-from hyperbridge.trainers.launch import run_main
+from hyperbridge.program import run_main
 from hyperbridge.trainers.memory import keep_freed_memory
 
 if TYPE_CHECKING:

@@ -154,6 +154,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from hyperbridge.trainers.launch import run_main
+    from hyperbridge.program import run_main
 
     run_main(main)

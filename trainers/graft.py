@@ -26,10 +26,11 @@ from hyperbridge.corpus.documents import read_documents
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import atomic_writer
 from hyperbridge.modeling.base import Base, Dtype, load_base
+from hyperbridge.program import run_main
 from hyperbridge.tokenizer.embeddings import Role, padded_size, start_rows
 from hyperbridge.tokenizer.extension import FILE_NAME, Extension
 from hyperbridge.trainers.graft_recipe import GraftRecipe, GraftTexts
-from hyperbridge.trainers.launch import parse_arguments, processes, run_main
+from hyperbridge.trainers.launch import parse_arguments, processes
 from hyperbridge.trainers.memory import keep_freed_memory
 from hyperbridge.trainers.pretrain import is_held_out
 from hyperbridge.trainers.recipe import load_recipe

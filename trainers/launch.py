@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-from hyperbridge.errors import HyperBridgeError
 
 if TYPE_CHECKING:
     from accelerate import PartialState
@@ -29,18 +24,3 @@ def processes() -> PartialState:
     from accelerate import PartialState
 
     return PartialState(cpu=not torch.accelerator.is_available())
-
-
-def hide_deprecations() -> None:
-    """Keep what libraries say to one another about their next versions from the person at the terminal."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft|accelerate)\b")
-
-
-def run_main(main: Callable[[], None]) -> None:
-    """Run a module's main; a user's mistake is one line and exit code 2."""
-    hide_deprecations()
-    try:
-        main()
-    except HyperBridgeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

@@ -22,9 +22,10 @@ from hyperbridge.formulas import load_formulas
 from hyperbridge.jsonl import atomic_writer, read_jsonl
 from hyperbridge.modeling.base import resolve_path
 from hyperbridge.modeling.chat import messages
+from hyperbridge.program import run_main
 from hyperbridge.scenes import Expression
 from hyperbridge.tokenizer.training import train_tokenizer
-from hyperbridge.trainers.launch import parse_arguments, processes, run_main
+from hyperbridge.trainers.launch import parse_arguments, processes
 from hyperbridge.trainers.memory import keep_freed_memory
 from hyperbridge.trainers.recipe import PretrainingTexts, PretrainRecipe, TokenizerSection, load_recipe
 

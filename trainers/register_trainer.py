@@ -377,9 +377,10 @@ class RegisterTrainer(SFTTrainer):
             self.watch.save(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}")
 
     def _set_trainable(self) -> None:
-        """All registers learn; PEFT would let only the active one."""
+        """All registers learn, in float32; PEFT would let only the active one, TRL halves the first on a 4-bit base."""
         for own in self.parameters.values():
             for parameter in own:
+                parameter.data = parameter.data.float()
                 parameter.requires_grad_(True)
 
     def _mean_losses(self) -> dict[str, float]:

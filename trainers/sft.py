@@ -31,8 +31,9 @@ from hyperbridge.modeling.bundle import (
     save_register_card,
 )
 from hyperbridge.modeling.shared_scene import Ids, invocation_ids
+from hyperbridge.program import run_main
 from hyperbridge.trainers.joint import Plan, plan_steps
-from hyperbridge.trainers.launch import parse_arguments, processes, run_main
+from hyperbridge.trainers.launch import parse_arguments, processes
 from hyperbridge.trainers.memory import keep_freed_memory
 from hyperbridge.trainers.preparation import IGNORED, Pair, Prepared, Row, pairs_of, prepare
 from hyperbridge.trainers.recipe import LoraSection, RegisterRecipe, load_recipe
@@ -67,6 +68,7 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
     from transformers import set_seed
 
     keep_freed_memory()
+    _check_launch()
     output = Path(recipe.output_dir)
     _check_output(output, resume)
     _check_logger(recipe.training.report_to)
@@ -338,6 +340,17 @@ def _check_begun_on(output: Path, base: Base) -> None:
     difference = base.differs_from(Base.model_validate_json(path.read_bytes())) if path.exists() else None
     if difference:
         raise HyperBridgeError(f"{output}: this run was begun on another base: here {difference}")
+
+
+def _check_launch() -> None:
+    """Registers live in one parameter list, and the base is read past its own forward: neither bears being cut up."""
+    sharded = {"FSDP": "ACCELERATE_USE_FSDP", "DeepSpeed ZeRO-3": "ACCELERATE_DEEPSPEED_ZERO_STAGE"}
+    for name, variable in sharded.items():
+        if os.environ.get(variable) in ("true", "3"):
+            raise HyperBridgeError(
+                f"{name} cuts the base into parts, and registers cannot be trained on parts yet; take "
+                "recipes/accelerate/ddp.yaml, and for a base that one GPU does not hold the variant +qlora"
+            )
 
 
 def _check_output(output: Path, resume: bool) -> None:

@@ -26,7 +26,7 @@ from hyperbridge.cli import (
     train,
 )
 from hyperbridge.errors import HyperBridgeError
-from hyperbridge.trainers.launch import hide_deprecations
+from hyperbridge.program import hide_deprecations
 
 app = typer.Typer(
     name="hyperbridge",

@@ -30,8 +30,9 @@ def list_recipes() -> None:
     for name in recipe_names():
         base, _, job = name.partition("/")
         jobs.setdefault(base, []).append(job)
-    table = Table("base", "licence", "recipes")
-    table.add_column("on the Hub", overflow="fold")
+    table = Table()
+    for column in ("base", "licence", "recipes", "on the Hub"):
+        table.add_column(column, overflow="fold")
     for base, names in jobs.items():
         found = find_checkpoint(base)
         table.add_row(base, found.licence if found else "", ", ".join(names), found.model if found else "")
@@ -77,7 +78,7 @@ def copy(
 def check(
     names: Annotated[list[str] | None, typer.Argument(help="Recipes: shipped ones or files.")] = None,
     all_recipes: Annotated[
-        bool, typer.Option("--all", help="Every shipped recipe, registers also with +qlora.")
+        bool, typer.Option("--all", help="Every shipped recipe, registers with +qlora too.")
     ] = False,
     gpu: Annotated[str | None, typer.Option("--gpu", help='A card: "RTX 4090 24GB", or its memory: 24GB.')] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key: key=value.")] = None,
@@ -112,11 +113,12 @@ def check(
 
 def _every_recipe() -> list[str]:
     from hyperbridge.trainers.recipe_check import REGISTERS_ONLY
-    from hyperbridge.trainers.recipe_files import recipe_names
+    from hyperbridge.trainers.recipe_files import checkpoints, recipe_names
 
+    experts = {name for name, one in checkpoints().items() if "num_local_experts" in one.architecture}
     names = [name for name in recipe_names() if name.partition("/")[2] not in REGISTERS_ONLY]
-    quantized = [f"{name}+qlora" for name in names if name.endswith("/registers")]
-    return sorted([*names, *quantized])
+    bases = [name.removesuffix("/registers") for name in names if name.endswith("/registers")]
+    return sorted([*names, *(f"{base}/registers+qlora" for base in bases if base not in experts)])
 
 
 def _print_one(console: Console, checked: Checked) -> None:
@@ -134,8 +136,9 @@ def _print_one(console: Console, checked: Checked) -> None:
             table.add_row(part.name, _gigabytes(getattr(checked.memory, part.name)))
         table.add_row("together", _gigabytes(checked.memory.total))
         console.print(table)
-        console.print(f"fits: {_cards(checked)}", highlight=False)
-        console.print(f"a first guess of the time: {_time(checked)}", highlight=False)
+        console.print(f"fits: {_cards(checked)}", highlight=False, soft_wrap=True)
+        if smallest := _smallest(checked):
+            console.print(f"a first guess of the time on {smallest}: {_time(checked)}", highlight=False)
     _print_problems(console, checked)
 
 
@@ -147,7 +150,8 @@ def _print_table(console: Console, checked: list[Checked]) -> None:
     for one in checked:
         memory = _gigabytes(one.memory.total) if one.memory else "?"
         state = "wrong" if one.wrong else "in part" if one.unchecked else "checked"
-        table.add_row(one.name, memory, _smallest(one) or "none alone", _time(one), state)
+        smallest = (_smallest(one) or "none alone") if one.memory else "not estimated"
+        table.add_row(one.name, memory, smallest, _time(one), state)
     console.print(table)
     for one in checked:
         _print_problems(console, one, one.name)
@@ -169,13 +173,13 @@ def _print_fit(console: Console, checked: Checked, gpu: Gpu, named: str) -> bool
 
     if checked.memory is None:
         return True
-    if checked.fits(gpu):
-        console.print(f"{checked.name} fits {named}", highlight=False, markup=False, soft_wrap=True)
-        return True
-    console.print(f"{checked.name} does not fit {named}; try, from the top:", markup=False, soft_wrap=True)
-    for line in advice(checked):
-        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
-    return False
+    fits = checked.fits(gpu)
+    told = f"{checked.name}: {_gigabytes(checked.memory.total)} GB "
+    lines = [told + (f"fit {named}" if fits else f"do not fit {named}; try, from the top:")]
+    lines += [] if fits else [f"  {line}" for line in advice(checked)]
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return fits
 
 
 def _smallest(checked: Checked) -> str | None:
@@ -199,7 +203,7 @@ def _time(checked: Checked) -> str:
         return ""
     minutes = 60 * checked.hours_on(GPUS[name])
     told = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
-    return f"about {told}" if minutes >= 1 else "about a minute"
+    return f"about {told}" if minutes >= 1.5 else "a minute"
 
 
 def _gigabytes(number: int) -> str:

@@ -102,6 +102,8 @@ def load_base(
     if found["missing_keys"]:
         # transformers only warns, and fills the gap with random numbers.
         raise HyperBridgeError(f"base {base.model}: its weights lack {min(found['missing_keys'])}")
+    if load_in_4bit:
+        _keep_differentiable(model)
     return model.eval(), tokenizer
 
 
@@ -173,6 +175,16 @@ def vocabulary_digest(tokenizer: PreTrainedTokenizerBase) -> str:
 def _weight_files(names: Iterable[str]) -> list[str]:
     """The weight files among names, in order; without the second copy that some repositories carry."""
     return sorted(name for name in names if hub.matching([name], WEIGHT_PATTERNS) and "consolidated" not in name)
+
+
+def _keep_differentiable(model: PreTrainedModel) -> None:
+    """Let 4-bit weights stay as they are on a CPU with AVX512-BF16.
+
+    bitsandbytes repacks them there at the first reading, for a kernel that has no backward pass.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _nf4(compute_dtype: Any) -> Any:

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from hyperbridge import HyperBridgeError
+from hyperbridge.program import run_main
 from hyperbridge.trainers import pretrain, sft
-from hyperbridge.trainers.launch import run_main
 
 CPU = Path(__file__).parents[2] / "recipes/accelerate/cpu.yaml"
 LAUNCH = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--quiet", "--config_file", str(CPU)]

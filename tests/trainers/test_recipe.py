@@ -65,7 +65,7 @@ def test_set_overrides_nested_keys_and_makes_sections(recipe: Path) -> None:
     ("override", "message"),
     [
         ("training.epohs=3", "unknown key 'training.epohs'; did you mean 'epochs'? (known: batch_size, bf16, early_"),
-        ("registers.poet.stile=x", "unknown key 'registers.poet.stile'; did you mean 'style'? (known: style)"),
+        ("registers.poet.stile=x", "unknown key 'registers.poet.stile'; did you mean 'style'? (known: style, task)"),
         (
             "output=runs",
             "unknown key 'output'; did you mean 'output_dir'? (known: activation, base, data, lora, output_dir,",

@@ -300,3 +300,21 @@ def test_a_logger_that_is_not_installed_is_the_users_error(
     monkeypatch.setattr(sft, "find_spec", lambda name: None)
     with pytest.raises(HyperBridgeError, match=r"training\.report_to=trackio needs trackio: pip install trackio"):
         train(recipe_data(tmp_path / "run", report_to="trackio"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "name"),
+    [("ACCELERATE_USE_FSDP", "true", "FSDP"), ("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3", "DeepSpeed ZeRO-3")],
+)
+def test_a_base_in_parts_is_refused_before_any_work(
+    recipe_data: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    name: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(HyperBridgeError, match=f"{name} cuts the base into parts"):
+        train_registers(RegisterRecipe.model_validate(recipe_data(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,67 @@
+"""`hyperbridge recipes`: what is shipped, and whether it would run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from hyperbridge.cli.main import app
+
+RUNNER = CliRunner(env={"COLUMNS": "100"})
+
+
+@pytest.fixture
+def recipe_file(recipe_data: Any, tmp_path: Path) -> str:
+    path = tmp_path / "mine.yaml"
+    text = yaml.safe_dump(recipe_data(tmp_path / "run"), allow_unicode=True, sort_keys=False)
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_the_list_shows_whole_hub_ids() -> None:
+    assert "…" not in RUNNER.invoke(app, ["recipes", "list"], env={"COLUMNS": "60"}).output
+    result = RUNNER.invoke(app, ["recipes", "list"], env={"COLUMNS": "120"})
+    assert result.exit_code == 0
+    assert "…" not in result.output
+    assert "IlyaGusev/saiga_llama3_8b" in result.output
+    assert "+qlora" in result.output
+
+
+def test_one_recipe_is_told_part_by_part(recipe_file: str) -> None:
+    result = RUNNER.invoke(app, ["recipes", "check", recipe_file])
+    assert result.exit_code == 0, result.output
+    for part in ("weights", "adapters", "optimizer", "activations", "logits", "scenes", "runtime", "together"):
+        assert part in result.output
+    assert "fits: RTX 3060 12GB" in result.output
+    assert "not checked" not in result.output
+
+
+def test_several_recipes_are_one_table(recipe_file: str) -> None:
+    result = RUNNER.invoke(app, ["recipes", "check", recipe_file, "qwen3-0.6b/registers"])
+    assert result.exit_code == 0, result.output
+    assert "the smallest card" in result.output
+    assert "in part" in result.output
+    assert "not checked: qwen3-0.6b/registers: tokenizer of Qwen/Qwen3-0.6B" in result.output
+
+
+def test_a_card_that_is_too_small_is_exit_code_1_and_what_to_change(recipe_file: str) -> None:
+    assert RUNNER.invoke(app, ["recipes", "check", recipe_file, "--gpu", "RTX 4090 24GB"]).exit_code == 0
+    result = RUNNER.invoke(app, ["recipes", "check", recipe_file, "--gpu", "500MB"])
+    assert result.exit_code == 1
+    assert "GB do not fit 500MB; try, from the top:" in result.output
+    assert "+qlora (the base in 4 bits)" in result.output
+
+
+def test_what_is_wrong_is_exit_code_1(recipe_file: str) -> None:
+    result = RUNNER.invoke(app, ["recipes", "check", recipe_file, "--set", "data.train=nowhere.jsonl"])
+    assert result.exit_code == 1
+    assert "✗ data: nowhere.jsonl" in result.output
+
+
+def test_something_must_be_named() -> None:
+    result = RUNNER.invoke(app, ["recipes", "check"])
+    assert "name a recipe" in str(result.exception)
