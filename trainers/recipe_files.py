@@ -113,7 +113,7 @@ def _read(path: Path, seen: tuple[str, ...]) -> dict[str, Any]:
         raise HyperBridgeError(f"{path}: a recipe that extends itself ({' -> '.join((*seen, str(path)))})")
     if path.exists():
         return _extended(_load(path), path, seen)
-    return _shipped(path.as_posix().removesuffix(".yaml"), seen)
+    return _shipped(path, seen)
 
 
 def _extended(data: dict[str, Any], path: Path, seen: tuple[str, ...]) -> dict[str, Any]:
@@ -124,13 +124,14 @@ def _extended(data: dict[str, Any], path: Path, seen: tuple[str, ...]) -> dict[s
     return merged(_read(beside if beside.exists() else Path(str(parent)), (*seen, str(path))), data)
 
 
-def _shipped(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
+def _shipped(path: Path, seen: tuple[str, ...]) -> dict[str, Any]:
     """A shipped recipe by name, with its variants."""
+    name = path.as_posix().removesuffix(".yaml")
     plain, *variants = name.split("+")
     if plain in (shipped := _shipped_files()):
         data = _extended(_load(shipped[plain]), shipped[plain], seen)
     else:
-        data = _composed(plain)
+        data = _composed(plain, path)
     for variant in variants:
         if variant not in _names("variants"):
             raise HyperBridgeError(f"{name}: no variant '{variant}'; {nearest(variant, _names('variants'))}")
@@ -140,14 +141,14 @@ def _shipped(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
     return data
 
 
-def _composed(name: str) -> dict[str, Any]:
+def _composed(name: str, asked: Path) -> dict[str, Any]:
     base_name, _, job = name.partition("/")
     base = find_checkpoint(base_name)
     if base is None or job not in _names("jobs"):
         hint = nearest(name, recipe_names()).partition(" (known")[0]
         hint = f"{hint} " if hint.startswith("did you") else ""
         raise HyperBridgeError(
-            f"{name}: no such recipe file, nor a shipped recipe; {hint}(hyperbridge recipes list shows them all)"
+            f"{asked}: no such recipe file, nor a shipped recipe; {hint}(hyperbridge recipes list shows them all)"
         )
     own: dict[str, Any] = {"base": {"model": base.model, "dtype": base.dtype}, "output_dir": f"runs/{base.name}-{job}"}
     if base.gguf_file:

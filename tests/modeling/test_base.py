@@ -116,7 +116,7 @@ def test_a_folder_of_pickles_has_no_identity(base: Path) -> None:
 def test_no_code_of_a_base_is_run(base: Path) -> None:
     (base / "evil.py").write_text("raise SystemExit('the code ran')\n", encoding="utf-8")
     edit(base / "config.json", model_type="evil", auto_map={"AutoModelForCausalLM": "evil.Evil"})
-    with pytest.raises(HyperBridgeError, match="cannot be loaded: "):
+    with pytest.raises(HyperBridgeError, match=r"names code to be loaded \(auto_map\)"):
         load_base(Base(model=str(base)))
 
 

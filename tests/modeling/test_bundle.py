@@ -39,6 +39,7 @@ def test_config_and_card_come_back_as_they_were_saved(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "register.json").read_text(encoding="utf-8")) == {
         "style": "поэтический",
         "base": {"model": "owner/name", "revision": "abc"},
+        "task": "speak",
     }
 
 
