@@ -161,7 +161,9 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: str, messa
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    assert "нет.yaml: no such recipe file, nor a shipped recipe; (hyperbridge recipes list" in refusal(tmp_path / "нет.yaml")
+    assert "нет.yaml: no such recipe file, nor a shipped recipe; (hyperbridge recipes list" in refusal(
+        tmp_path / "нет.yaml"
+    )
     assert refusal(Path("nano-ru/register")).startswith(
         "nano-ru/register: no such recipe file, nor a shipped recipe; did you mean 'nano-ru/registers'?"
     )
