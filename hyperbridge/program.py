@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from hyperbridge.errors import HyperBridgeError
 def hide_deprecations() -> None:
     """Keep what libraries say to one another about their next versions from the person at the terminal."""
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft|accelerate)\b")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of faster kernels that nobody asked for
 
 
 def run_main(main: Callable[[], None]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -144,8 +146,10 @@ def _print_one(console: Console, checked: Checked) -> None:
 
 def _print_table(console: Console, checked: list[Checked]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("recipe", "GB", "the smallest card of the table", "time on it", "")
+    table.columns[0].overflow = "fold"
     table.columns[1].justify = "right"
     for one in checked:
         memory = _gigabytes(one.memory.total) if one.memory else "?"
@@ -154,17 +158,29 @@ def _print_table(console: Console, checked: list[Checked]) -> None:
         table.add_row(one.name, memory, smallest, _time(one), state)
     console.print(table)
     for one in checked:
-        _print_problems(console, one, one.name)
+        for line in one.wrong:
+            console.print(Text(f"✗ {one.name}: {line}", "red"), soft_wrap=True)
+    _print_unchecked(console, checked)
 
 
-def _print_problems(console: Console, checked: Checked, where: str = "") -> None:
+def _print_unchecked(console: Console, checked: Sequence[Checked]) -> None:
+    """What could not be looked at, each reason once, whatever base it names."""
+    from collections import Counter
+
     from rich.text import Text
 
-    named = f"{where}: " if where else ""
+    reasons = Counter(re.sub(r" of [\w.-]+/[\w.-]+", "", line) for one in checked for line in one.unchecked)
+    for reason, count in reasons.items():
+        console.print(Text(f"not checked, in {count} recipes: {reason}", "yellow"), soft_wrap=True)
+
+
+def _print_problems(console: Console, checked: Checked) -> None:
+    from rich.text import Text
+
     for line in checked.wrong:
-        console.print(Text(f"✗ {named}{line}", "red"), soft_wrap=True)
+        console.print(Text(f"✗ {line}", "red"), soft_wrap=True)
     for line in checked.unchecked:
-        console.print(Text(f"not checked: {named}{line}", "yellow"), soft_wrap=True)
+        console.print(Text(f"not checked: {line}", "yellow"), soft_wrap=True)
 
 
 def _print_fit(console: Console, checked: Checked, gpu: Gpu, named: str) -> bool:
