@@ -20,7 +20,7 @@ EMBEDDING = "emb/navec_news_v1_1B_250K_300d_100q.tar"
 TOTAL_WORDS = 1_200_000_000
 
 
-@lru_cache(maxsize=30_000)
+@lru_cache(maxsize=20_000)
 def readings(word: str) -> tuple[Any, ...]:
     """pymorphy's readings of a word in lower case, likeliest first; it fails on characters without a Unicode name."""
     return tuple(_analyzer().parse("".join(char if unicodedata.name(char, "") else "?" for char in word)))

@@ -256,7 +256,7 @@ def _is_name(token: Token) -> bool:
     return token.pos == "PROPN" and "-" not in token.lemma and bool(NAMES & token.grammemes)
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _plain(text: str) -> str:
     return text.lower().replace("ё", "е")
 

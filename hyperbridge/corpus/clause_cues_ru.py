@@ -428,7 +428,7 @@ def _find_agreement(outline: SentenceOutline, place: int, predicate: int) -> int
     return 1 if any(shows <= form for form in _forms(token.text.lower(), token.lemma, *tagged)) else -1
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _forms(word: str, lemma: str, case: str, number: str, gender: str) -> tuple[frozenset[str], ...]:
     """What a verb may show beside this subject, one set for every nominative the word may be."""
     if lemma in _PRONOUN_FORMS:

@@ -44,7 +44,7 @@ def is_content(token: Token) -> bool:
     return token.text[0].isalpha() and _has_meaning(token.lemma, token.pos, token.grammemes)
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def _has_meaning(lemma: str, pos: str, grammemes: frozenset[str]) -> bool:
     if "Apro" in grammemes or len(lemma) < 2:
         return False

@@ -267,12 +267,12 @@ def _smiles(tokens: Sequence[Token]) -> list[str]:
     return found + ["m )"] * (surplus > 0) + ["m ("] * (surplus < 0)
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def _stems(lemma: str) -> tuple[str, ...]:
     return tuple(f"s{length} {lemma[:length]}" for length in _STEMS if len(lemma) > length)
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _plain(lemma: str) -> str:
     return lemma.lower().replace("ё", "е")
 

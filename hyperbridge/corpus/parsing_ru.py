@@ -227,7 +227,7 @@ def _stem(form: str) -> str:
     return found[1] if found else form
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _surname(form: str, *, woman: bool) -> tuple[str, frozenset[str], bool] | None:
     """A surname that the dictionary has not, as `analyse` gives a word; None where the word is no such surname."""
     found = _SURNAME.match(form)
@@ -241,7 +241,7 @@ def _surname(form: str, *, woman: bool) -> tuple[str, frozenset[str], bool] | No
     return found[1] + "а" * woman, grammemes, False
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def analyse(
     form: str, pos: str, case: str, number: str, verb_form: str, writing: int, yo: bool, gender: str = ""
 ) -> tuple[str, frozenset[str], bool]:
@@ -315,7 +315,7 @@ def _with_yo_of(form: str, lemma: str, yo: bool = True) -> str:
     return "".join(letters)
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def nominatives(form: str) -> frozenset[str]:
     """What a lower-case form may be as a nominative noun: `masc`, `femn`, `neut` or `plur`; `тучи`: {`plur`}.
 
@@ -329,7 +329,7 @@ def nominatives(form: str) -> frozenset[str]:
     return frozenset("plur" if tag.number == "plur" else str(tag.gender or "") for tag in named)
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def agreeing(adjective: str, gender: str, number: str) -> str | None:
     """The nominative of an adjective or participle, given in any form, that goes with a noun; None if there is none."""
     wanted = {"nomn", number} | ({gender} if number == "sing" and gender else set())
@@ -341,20 +341,20 @@ def agreeing(adjective: str, gender: str, number: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def is_adjective(word: str) -> bool:
     """Whether the dictionary has this very word as an adjective."""
     return any(is_known(reading) and "ADJF" in reading.tag.grammemes for reading in readings(word))
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def is_name(word: str) -> bool:
     """Whether a word, in lower case, is first of all a person's name or a place in the dictionary."""
     reading = readings(word)[0]
     return is_known(reading) and not NAMES.isdisjoint(reading.tag.grammemes)
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def rarity(lemma: str, form: str) -> float:
     """Inverse document frequency: how many nats a word tells; what is rarer than 2000 uses counts as that rare."""
     vocabulary = embedding().vocab

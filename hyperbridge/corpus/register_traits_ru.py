@@ -190,7 +190,7 @@ def _beginnings(words: Sequence[Token]) -> dict[str, float]:
     return {name: count / max(sentences, 1) for name, count in found.items()}
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _vocabularies(lemma: str) -> tuple[str, ...]:
     return tuple(name for name, vocabulary in _VOCABULARY.items() if plain(lemma) in vocabulary)
 

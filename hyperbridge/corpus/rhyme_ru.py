@@ -62,7 +62,7 @@ def _ends(words: Sequence[Token]) -> Iterator[_End]:
             yield place, word, sound, marked
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def _heard(word: str) -> tuple[int, str]:
     """Syllables of a word, and its last four sounds as far as letters show them: `глаз` ends as `нас`."""
     syllables = sum(char in _VOWELS for char in word) if word[0].isalpha() else 0

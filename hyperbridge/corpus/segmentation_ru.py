@@ -61,7 +61,7 @@ def words(sentence: str) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _tokens(piece: str) -> tuple[str, ...] | None:
     """The tokens of what stands between spaces; None where they depend on what is beyond the spaces."""
     plain = _PLAIN.fullmatch(piece)

@@ -304,7 +304,7 @@ def _inputs(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     return chunks.reshape(len(numbers), -1), shapes
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _word(word: str) -> tuple[int, int]:
     """slovnet's numbers of a word and of its shape."""
     ((number,), (shape,)) = tagger().infer.encoder.item([word])

@@ -192,7 +192,7 @@ def calibrate(classifier: TextClassifier, scores: np.ndarray, targets: np.ndarra
     )
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def _pieces(word: str, shortest: int, longest: int) -> tuple[str, ...]:
     edged = f"<{word}>"
     return tuple(
@@ -202,7 +202,7 @@ def _pieces(word: str, shortest: int, longest: int) -> tuple[str, ...]:
     )
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def _hash(name: str) -> int:
     return crc32(name.encode())
 
