@@ -7,18 +7,21 @@ most of them importing torch.
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from hyperbridge.errors import HyperBridgeError
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 State = Literal["ok", "note", "wrong"]
 LEAST_DISK = 20 * 1024**3
@@ -71,15 +74,12 @@ def _requirements() -> Iterator[Finding]:
             yield Finding("note", f"extra {extra}", f"not installed: {', '.join(sorted(set(names)))}", mend)
 
 
-def _extra_of(requirement: object) -> str | None:
-    marker = str(getattr(requirement, "marker", None) or "")
-    return marker.split('extra == "')[1].split('"')[0] if 'extra == "' in marker else None
+def _extra_of(requirement: Requirement) -> str | None:
+    found = re.search(r'extra == "([^"]+)"', str(requirement.marker or ""))
+    return found[1] if found else None
 
 
-def _problem(requirement: object) -> str | None:
-    from packaging.requirements import Requirement
-
-    assert isinstance(requirement, Requirement)
+def _problem(requirement: Requirement) -> str | None:
     try:
         version = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
@@ -120,19 +120,19 @@ def _no_gpu(version: str) -> Finding:
 def _four_bits() -> Finding:
     """Quantize and read back a small matrix: what QLoRA does to a base."""
     mend = "pip install 'hyperbridge[qlora]'"
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of faster kernels that nobody asked for
     try:
-        import bitsandbytes.functional as bnb
         import torch
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
+        import bitsandbytes.functional as bnb
+
         values = torch.linspace(-1, 1, 4096, device=device).reshape(64, 64)
         packed, state = bnb.quantize_4bit(values, quant_type="nf4")
         worst = float((bnb.dequantize_4bit(packed, state) - values).abs().max())
     except ImportError:
         return Finding("note", "4-bit bases", "bitsandbytes is not installed (load_in_4bit, +qlora)", mend)
-    except Exception as error:
-        return Finding("wrong", "4-bit bases", f"bitsandbytes fails on {device}: {_line(error)}", mend)
+    except (OSError, RuntimeError, AttributeError) as error:  # what a missing or foreign library of it ends in
+        return Finding("wrong", "4-bit bases", f"bitsandbytes fails: {_line(error)}", mend)
     return Finding("ok", "4-bit bases", f"bitsandbytes works on {device} (largest rounding {worst:.2f} of 1)")
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from hyperbridge.errors import HyperBridgeError
 
 RepoType = Literal["model", "dataset"]
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".h5", ".msgpack", ".npy", ".npz")
+SMALL = 1_000_000  # bytes that are fetched before a progress bar is read
 _REPO_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", re.ASCII)
 
 
@@ -57,8 +59,9 @@ def resolve_commit(repo_id: str, revision: str | None = None, repo_type: RepoTyp
         return str(HfApi().resolve_revision(repo_id, revision=revision, repo_type=repo_type).resolved)
 
 
+@lru_cache(maxsize=32)
 def list_files(repo_id: str, commit: str, repo_type: RepoType = "model") -> Listing:
-    """What a commit holds.
+    """What a commit holds; asked once, for a commit does not change.
 
     Raises:
         HyperBridgeError: the Hub cannot be reached, or a path leads out of the repository.
@@ -87,7 +90,6 @@ def fetch(repo_id: str, commit: str, patterns: Sequence[str], repo_type: RepoTyp
             cache) does not give them.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
     try:
         listing = list_files(repo_id, commit, repo_type)
@@ -96,15 +98,24 @@ def fetch(repo_id: str, commit: str, patterns: Sequence[str], repo_type: RepoTyp
     wanted = list(patterns) if listing is None else matching(listing.sizes, patterns)
     if listing is not None:
         refuse_pickles(repo_id, wanted)
-    small = listing is not None and sum(listing.sizes[path] for path in wanted) < 1_000_000
-    with hub_errors(repo_id, commit):
-        if small:
-            disable_progress_bars()
-        try:
-            return Path(snapshot_download(repo_id, revision=commit, repo_type=repo_type, allow_patterns=wanted))
-        finally:
-            if small:
-                enable_progress_bars()
+    small = listing is not None and sum(listing.sizes[path] for path in wanted) < SMALL
+    with hub_errors(repo_id, commit), _without_bars() if small else nullcontext():
+        return Path(snapshot_download(repo_id, revision=commit, repo_type=repo_type, allow_patterns=wanted))
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """No progress bars for a few small files; afterwards as before."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
 
 
 def publish(
@@ -203,6 +214,7 @@ class HubUnreachable(HyperBridgeError):
 @contextmanager
 def hub_errors(repo_id: str, revision: str | None = None, *, writing: bool = False) -> Iterator[None]:
     """Say in one line what the Hub refused, and what to do."""
+    import httpx2
     from huggingface_hub import errors
 
     named = f"{repo_id}@{revision}" if revision else repo_id
@@ -221,18 +233,8 @@ def hub_errors(repo_id: str, revision: str | None = None, *, writing: bool = Fal
         raise HubUnreachable(f"{named}: the Hub cannot be reached, and the cache lacks it: {_reason(error)}") from None
     except errors.HfHubHTTPError as error:
         raise HyperBridgeError(_refusal(named, error, writing=writing)) from None
-    except OSError as error:
+    except (OSError, httpx2.TransportError) as error:
         raise HubUnreachable(f"{named}: the Hub cannot be reached: {_reason(error)}") from None
-    except Exception as error:
-        if not isinstance(error, _transport_errors()):
-            raise
-        raise HubUnreachable(f"{named}: the Hub cannot be reached: {_reason(error)}") from None
-
-
-def _transport_errors() -> tuple[type[Exception], ...]:
-    import httpx2
-
-    return (httpx2.TransportError,)
 
 
 def _refusal(named: str, error: Any, *, writing: bool) -> str:

@@ -131,7 +131,9 @@ def refuse_code(base: Base) -> None:
     if not folder.is_dir():
         folder = hub.fetch(base.model, hub.resolve_commit(base.model, base.revision), CODE_CONFIGS)
     for name in CODE_CONFIGS:
-        if (folder / name).is_file() and json.loads((folder / name).read_bytes()).get("auto_map"):
+        with _loading(base):
+            config = json.loads((folder / name).read_bytes()) if (folder / name).is_file() else {}
+        if isinstance(config, dict) and config.get("auto_map"):
             raise HyperBridgeError(f"base {base.model}: {name} names code to be loaded (auto_map); it is not run")
 
 

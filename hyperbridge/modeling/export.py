@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperbridge.errors import HyperBridgeError
-from hyperbridge.modeling.base import Dtype, load_base
+from hyperbridge.modeling.base import Base, Dtype, load_base
 from hyperbridge.modeling.bundle import (
     ADAPTER,
     ADAPTER_CONFIG,
@@ -44,9 +44,9 @@ def merge(bundle: str, register: str, output: Path, *, dtype: Dtype = "bfloat16"
     Raises:
         HyperBridgeError: the register is activated, does not belong on the base, or `output` is there.
     """
-    ((name, folder),) = _leaving(bundle, [register]).items()
-    config = load_config(locate(bundle, None, [register]).folder)
-    base = config.base.located()
+    found, folders = _leaving(bundle, [register])
+    ((name, folder),) = folders.items()
+    base = found.located()
     load_register_card(folder, base)
     with _new_folder(output) as unfinished:
         model, tokenizer = load_base(base, dtype=dtype)
@@ -62,8 +62,7 @@ def for_vllm(bundle: str, output: Path, registers: list[str] | None = None) -> s
     Raises:
         HyperBridgeError: a register is activated, or `output` is there.
     """
-    folders = _leaving(bundle, registers)
-    base = load_config(locate(bundle, None, registers).folder).base
+    base, folders = _leaving(bundle, registers)
     ranks = [json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))["r"] for folder in folders.values()]
     with _new_folder(output) as unfinished:
         for name, folder in folders.items():
@@ -88,11 +87,11 @@ def to_gguf(bundle: str, register: str, output: Path, *, llama_cpp: Path) -> Pat
     Raises:
         HyperBridgeError: the register is activated, there is no converter, or it fails (with its last line).
     """
-    ((_, folder),) = _leaving(bundle, [register]).items()
+    base, folders = _leaving(bundle, [register])
+    (folder,) = folders.values()
     converter = llama_cpp / CONVERTER
     if not converter.is_file():
         raise HyperBridgeError(f"{llama_cpp}: no {CONVERTER} here; give --llama-cpp a checkout of llama.cpp")
-    base = load_config(locate(bundle, None, [register]).folder).base
     where = ["--base", base.path()] if Path(base.path()).is_dir() else ["--base-model-id", base.model]
     command = [sys.executable, str(converter), str(folder), *where, "--outfile", str(output)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -102,16 +101,17 @@ def to_gguf(bundle: str, register: str, output: Path, *, llama_cpp: Path) -> Pat
     return output
 
 
-def _leaving(bundle: str, registers: list[str] | None) -> dict[str, Path]:
-    """The register folders, all of them ordinary LoRAs."""
-    folders = register_folders(locate(bundle, None, registers).folder, registers)
+def _leaving(bundle: str, registers: list[str] | None) -> tuple[Base, dict[str, Path]]:
+    """The base as the bundle names it, and the register folders, all of them ordinary LoRAs."""
+    located = locate(bundle, None, registers)
+    folders = register_folders(located.folder, registers)
     for name, folder in folders.items():
         if json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("alora_invocation_tokens"):
             raise HyperBridgeError(
                 f"{name}: an activated register (activation: scene) acts only from the assistant header on, which "
                 "merged weights, vLLM and GGUF cannot do; train it with activation: always (recipe +always)"
             )
-    return folders
+    return load_config(located.folder).base, folders
 
 
 @contextmanager

@@ -139,3 +139,9 @@ def test_a_tokenizer_with_nothing_to_pad_with_is_refused(base: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("<|endoftext|>", "<|text|>"), encoding="utf-8")
     with pytest.raises(HyperBridgeError, match="no token can pad besides EOS; give its tokenizer a pad_token"):
         load_tokenizer(Base(model=str(base)))
+
+
+def test_a_damaged_config_is_one_line(base: Path) -> None:
+    (base / "config.json").write_text("{")
+    with pytest.raises(HyperBridgeError, match=r"base .*: cannot be loaded: Expecting property name"):
+        load_base(Base(model=str(base)))
