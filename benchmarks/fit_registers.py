@@ -26,6 +26,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -47,7 +48,7 @@ from hyperbridge.corpus.registers_ru import (
     with_neighbours,
 )
 from hyperbridge.corpus.segmentation import count_words, segment
-from hyperbridge.corpus.segmentation_ru import LAYOUT, sentences, words
+from hyperbridge.corpus.segmentation_ru import LAYOUT, sentences, tokenise
 from hyperbridge.corpus.text_classifier import TextClassifier, fit
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.program import run_main
@@ -266,9 +267,8 @@ def read_traits(samples: Sequence[Sample], batch: int = 256) -> list[Traits]:
     found = []
     for start in range(0, len(samples), batch):
         texts = [sample.text.replace("\n", " ") for sample in samples[start : start + batch]]
-        split = [[words(text[begin:end]) for begin, end in sentences(text)] for text in texts]
-        parsed = iter(parsing_ru.parse([sentence for text in split for sentence in text], tree=False))
-        found += find_traits([[token for _ in text for token in next(parsed)] for text in split])
+        parsed = parsing_ru.parse_texts([tokenise(text) for text in texts], tree=False)
+        found += find_traits([list(chain.from_iterable(sentences)) for sentences in parsed])
         print(f"\rparsed {len(found)} of {len(samples)}", end="", file=sys.stderr)
     print(file=sys.stderr)
     return found

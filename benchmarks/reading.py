@@ -97,12 +97,11 @@ def _bare(passages: Sequence[Passage]) -> float:
     from hyperbridge.corpus import segmentation_ru, tagging_ru
     from hyperbridge.corpus.building import BATCH
 
-    texts = [passage.text.replace("\n", " ") for passage in passages]
-    cut = [[segmentation_ru.words(text[start:end]) for start, end in segmentation_ru.sentences(text)] for text in texts]
+    cut = [segmentation_ru.tokenise(passage.text.replace("\n", " ")) for passage in passages]
     models = (tagging_ru.tagger(), tagging_ru.tree_parser())
     started = time.perf_counter()
     for start in range(0, len(cut), BATCH):
-        batch = [sentence for found in cut[start : start + BATCH] for sentence in found if sentence]
+        batch = [sentence for found in cut[start : start + BATCH] for sentence in found]
         for model in models:
             deque(model.map(batch), maxlen=0)
     return time.perf_counter() - started

@@ -25,6 +25,7 @@ from hyperbridge.corpus.trust import supports, trust_of
 from hyperbridge.scenes import Scene
 
 Follow = Callable[[Document, int], None]
+OnTree = Callable[[SceneTree], None]
 
 BATCH = 256
 
@@ -55,6 +56,7 @@ def build_scenes(
     register: str | None = None,
     drops: DropCounts | None = None,
     follow: Follow = lambda document, read: None,
+    on_tree: OnTree = lambda tree: None,
 ) -> Iterator[Scene]:
     """Yield the scenes of documents, in their order.
 
@@ -63,11 +65,13 @@ def build_scenes(
         register: the register of all of it, by its own name (`поэтический`); None: told from source and content.
         drops: filled as the scenes are drawn.
         follow: told how far a document is read, in characters; its scenes come when all of it is.
+        on_tree: given the tree of each document before its first scene.
 
     Raises:
         HyperBridgeError: no rules for the language, or its packages are missing (at the call, not at the first scene).
     """
-    return _build(documents, find_language(language), register, drops if drops is not None else DropCounts(), follow)
+    drops = DropCounts() if drops is None else drops
+    return _build(documents, find_language(language), register, drops, follow, on_tree)
 
 
 def read_text(text: str, *, source: str = "text", language: str = "ru", register: str | None = None) -> list[Scene]:
@@ -76,7 +80,12 @@ def read_text(text: str, *, source: str = "text", language: str = "ru", register
 
 
 def _build(
-    documents: Iterable[Document], language: Language, register: str | None, drops: DropCounts, follow: Follow
+    documents: Iterable[Document],
+    language: Language,
+    register: str | None,
+    drops: DropCounts,
+    follow: Follow,
+    on_tree: OnTree,
 ) -> Iterator[Scene]:
     for document in documents:
         drops.documents += 1
@@ -93,7 +102,7 @@ def _build(
                 drops.scenes += 1
                 drops.registers[reading.register] += 1
             follow(document, batch[-1].end)
-        yield from _scenes(document, language, found)
+        yield from _scenes(document, language, found, on_tree)
 
 
 def _segmented(document: Document, language: Language, drops: DropCounts) -> Iterator[Passage]:
@@ -117,7 +126,9 @@ def text_digest(text: str) -> bytes:
     return hashlib.blake2b(" ".join(normal_words(text)).encode(), digest_size=8).digest()
 
 
-def _scenes(document: Document, language: Language, found: Sequence[tuple[Passage, Reading]]) -> Iterator[Scene]:
+def _scenes(
+    document: Document, language: Language, found: Sequence[tuple[Passage, Reading]], on_tree: OnTree
+) -> Iterator[Scene]:
     """The scenes of a document with their places in its tree."""
     passages, readings = [passage for passage, _ in found], [reading for _, reading in found]
     divisions = scene_tree.chapters_of(document.divisions, document.text, passages, language.layout)
@@ -125,6 +136,7 @@ def _scenes(document: Document, language: Language, found: Sequence[tuple[Passag
     relations = language.relate(readings, openings)
     opening = [number for number, relation in enumerate(relations) if relation.opens]
     tree = scene_tree.build_tree(document.source, document.title, len(document.text), passages, divisions, opening)
+    on_tree(tree)
     support = supports([reading.hyperlexeme for reading in readings], [reading.lemmas for reading in readings])
     for number, (passage, reading) in enumerate(found):
         yield _scene(passage, reading, relations[number], _Place.of(tree, number), support[number])

@@ -36,16 +36,15 @@ class Clause:
     """The main clause of a sentence: what its predicate does, who does it, and how sure the reading is (0..1).
 
     Attributes:
-        predicate, subject: places in the sentence.
+        predicate: place in the sentence.
         deed: place of the verb that gives the act, the predicate itself or the infinitive of a modal, and None where
             the predicate is nominal.
         agent: place of who does it: the subject; of a passive with a short participle the one it is done by.
         certainty: share of the predicate, among all that might be it.
-        subject_certainty: share of the subject (or of there being none), times the predicate's.
+        subject_certainty: share of its subject (or of there being none), times the predicate's.
     """
 
     predicate: int
-    subject: int | None
     deed: int | None
     agent: int | None
     certainty: float
@@ -84,7 +83,7 @@ def main_clause(sentence: Sentence, *, verse: bool, weights: Mapping[str, float]
             break
         subject, likeliest = next(_shares(subject_options(outline, predicate), weights))
         deed, agent = deed_of(outline, predicate), agent_of(outline, predicate, subject)
-        clause = Clause(predicate, subject, deed, agent, round(share, 3), round(share * likeliest, 3))
+        clause = Clause(predicate, deed, agent, round(share, 3), round(share * likeliest, 3))
         best = max(best or (0.0, clause), (share * likeliest, clause), key=lambda pair: pair[0])
     return best and best[1]
 

@@ -149,12 +149,10 @@ class Emotion:
         confidence: 0..1. Of a fitted emotion the share of sentences with such a score that have it, measured by cross
             validation on CEDR; of a finer one 1 - 0.5**n for n words that name it, or the confidence of the fitted
             emotion that it is a shade of, whichever is more.
-        others: what else is there, surest first.
     """
 
     name: str
     confidence: float
-    others: tuple[str, ...] = ()
 
 
 def find_emotions(passages: Sequence[Sequence[Token]]) -> list[Emotion | None]:
@@ -163,7 +161,7 @@ def find_emotions(passages: Sequence[Sequence[Token]]) -> list[Emotion | None]:
     A fitted emotion is there where the probability in the passage's strongest sentence reaches the emotion's
     threshold; the surest one names the passage. A finer emotion is there where one of its words stands with no
     negation before it. It takes the name over from the fitted emotion that it is a shade of, or where no fitted
-    emotion is there; otherwise it is among the others.
+    emotion is there.
 
     Args:
         passages: of each all its tokens, punctuation included, in order.
@@ -213,11 +211,7 @@ def _choose(fitted: Mapping[str, float], tokens: Sequence[Token]) -> Emotion | N
     shades = _shades(tokens, fitted)
     taking = [name for name in shades if surest is None or _SHADES[name][0] == surest]
     name = max(taking, key=lambda name: shades[name], default=surest)
-    if name is None:
-        return None
-    sure = {**fitted, **shades}
-    others = sorted(sure.keys() - {name}, key=lambda other: (-sure[other], other))
-    return Emotion(name, round(sure[name], 2), tuple(others))
+    return None if name is None else Emotion(name, round({**fitted, **shades}[name], 2))
 
 
 def _shades(tokens: Sequence[Token], fitted: Mapping[str, float]) -> dict[str, float]:

@@ -23,10 +23,8 @@ from dataclasses import dataclass
 
 from hyperbridge.corpus.background_ru import Found, find_background
 from hyperbridge.corpus.clauses_ru import agent_and_act, choose_clause
-from hyperbridge.corpus.content_ru import Sentence, is_content, is_proper, shown
+from hyperbridge.corpus.content_ru import Sentence, is_content, shown
 from hyperbridge.corpus.hyperlexeme_ru import choose_seams, spare_noun
-
-__all__ = ["Extraction", "extract", "is_content", "is_proper"]
 
 _META_CONFIDENCE = 0.5
 # A passage with more words that the dictionary does not know is no scene.

@@ -151,20 +151,18 @@ def _amplifier(number: int, readings: Sequence[Reading]) -> int | None:
 
 def _parsed(passages: Sequence[Passage]) -> list[list[list[parsing_ru.Token]]]:
     """The parsed sentences of each passage: prose with trees, verse without."""
-    verse = [passage.kind == "verse" for passage in passages]
-    tokenised = [_tokenise(passage) for passage in passages]
     yo = parsing_ru.writes_yo("".join(passage.text for passage in passages))
     parsed = {}
-    for kind in (True, False):
-        words = [sentence for number, found in enumerate(tokenised) if verse[number] == kind for sentence in found]
-        parsed[kind] = iter(parsing_ru.parse(words, tree=not kind, yo=yo))
-    return [[next(parsed[verse[number]]) for _ in found] for number, found in enumerate(tokenised)]
+    for kind in ("verse", "prose"):
+        texts = [tokenise(passage) for passage in passages if passage.kind == kind]
+        parsed[kind] = iter(parsing_ru.parse_texts(texts, tree=kind == "prose", yo=yo))
+    return [next(parsed[passage.kind]) for passage in passages]
 
 
-def _tokenise(passage: Passage) -> list[list[str]]:
-    text = (as_prose(passage.text) if passage.kind == "verse" else passage.text).replace("\n", " ")
-    tokenised = (segmentation_ru.words(text[start:end]) for start, end in segmentation_ru.sentences(text))
-    return [words for words in tokenised if words]
+def tokenise(passage: Passage) -> list[list[str]]:
+    """The tokens of each sentence of a passage."""
+    text = as_prose(passage.text) if passage.kind == "verse" else passage.text
+    return segmentation_ru.tokenise(text.replace("\n", " "))
 
 
 def as_prose(verse: str) -> str:

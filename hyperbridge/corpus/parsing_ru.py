@@ -134,6 +134,12 @@ def parse(sentences: Sequence[list[str]], *, tree: bool, yo: bool = True) -> lis
     return [reader.sentence(words, tagging) for words, tagging in zip(sentences, taggings, strict=True)]
 
 
+def parse_texts(texts: Sequence[Sequence[list[str]]], *, tree: bool, yo: bool = True) -> list[list[list[Token]]]:
+    """Tokens of several texts, each given as its tokenised sentences; `parse` of all of them together."""
+    parsed = iter(parse([words for text in texts for words in text], tree=tree, yo=yo))
+    return [[next(parsed) for _ in text] for text in texts]
+
+
 def writes_yo(text: str) -> bool:
     """Whether a text is printed with ё: there it is about every fifteenth of all е and ё."""
     return 40 * text.count("ё") > text.count("е")

@@ -96,15 +96,6 @@ class Registers:
     method: Method
 
 
-def classify(
-    text: str, words: Sequence[Token], source: str, *, verse: bool, given: str | None = None
-) -> tuple[str, tuple[str, ...]]:
-    """The register of a passage, and the others that are heard in it, loudest first; `classify_all` for one passage."""
-    del text  # the words carry all of it
-    (found,) = classify_all([ParsedPassage(words, source, verse, given)])
-    return found.primary, found.secondary
-
-
 def classify_all(passages: Sequence[ParsedPassage]) -> list[Registers]:
     """The registers of passages of one document, in order; a batch is read with one matrix product.
 

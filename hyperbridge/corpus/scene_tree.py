@@ -16,9 +16,7 @@ import hashlib
 import re
 import statistics
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, groupby, pairwise
 from typing import Literal, Protocol
@@ -120,19 +118,6 @@ class SceneTree:
                 titles.append(node.title)
             above = node.parent
         return tuple(reversed(titles))
-
-
-_told: ContextVar[Callable[[SceneTree], None]] = ContextVar("told", default=lambda tree: None)
-
-
-@contextmanager
-def watch_trees(told: Callable[[SceneTree], None]) -> Iterator[None]:
-    """Within the block `told` gets every tree that is built, for the stages pass on scenes alone."""
-    before = _told.set(told)
-    try:
-        yield
-    finally:
-        _told.reset(before)
 
 
 def clean_title(title: str | None) -> str | None:
@@ -371,7 +356,6 @@ def build_tree(
     tree = SceneTree(source, {book.id: book}, ids)
     _grow(tree, book, leaves, 0)
     _link(tree)
-    _told.get()(tree)
     return tree
 
 

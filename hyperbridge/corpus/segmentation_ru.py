@@ -61,6 +61,12 @@ def words(sentence: str) -> list[str]:
     return found
 
 
+def tokenise(text: str) -> list[list[str]]:
+    """The tokens of each sentence of a text."""
+    found = (words(text[start:end]) for start, end in sentences(text))
+    return [tokens for tokens in found if tokens]
+
+
 @lru_cache(maxsize=20_000)
 def _tokens(piece: str) -> tuple[str, ...] | None:
     """The tokens of what stands between spaces; None where they depend on what is beyond the spaces."""

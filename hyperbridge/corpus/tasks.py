@@ -24,7 +24,6 @@ from pydantic import BaseModel
 from hyperbridge.corpus.building import DropCounts, Follow, build_scenes
 from hyperbridge.corpus.documents import find_inputs, is_on_hub, read_input
 from hyperbridge.corpus.outline import SUFFIX, TreeNode, tree_nodes
-from hyperbridge.corpus.scene_tree import watch_trees
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import atomic_writer, read_jsonl
 from hyperbridge.scenes import Scene
@@ -107,14 +106,15 @@ class Build:
             return
         drops, options = DropCounts(), self.options
         documents = read_input(task.path, task.source, old_spelling=options.old_spelling)
-        scenes = build_scenes(
-            documents, language=options.language, register=options.register, drops=drops, follow=follow
-        )
-        with (
-            atomic_writer(self._part(task)) as file,
-            atomic_writer(self._tree(task)) as nodes,
-            watch_trees(lambda tree: _write(nodes, tree_nodes(tree))),
-        ):
+        with atomic_writer(self._part(task)) as file, atomic_writer(self._tree(task)) as nodes:
+            scenes = build_scenes(
+                documents,
+                language=options.language,
+                register=options.register,
+                drops=drops,
+                follow=follow,
+                on_tree=lambda tree: _write(nodes, tree_nodes(tree)),
+            )
             _write(file, scenes)
         with atomic_writer(self._counts(task)) as file:
             json.dump({"key": key, **_as_json(drops)}, file, ensure_ascii=False)

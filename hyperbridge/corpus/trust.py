@@ -1,6 +1,6 @@
-"""How far a scene can be relied on: its density and its trust, each with a confidence. No rule of a language.
+"""How far a scene can be relied on: its trust, with a confidence. No rule of a language.
 
-Density is the share of a passage's different content lemmas that the scene carries. Trust follows the seeds: a short
+Trust follows the seeds: a short
 scene that is well supported is an `anchor`, a long one that is weakly supported a `hypothesis`, the rest is neither.
 Short is the number of seams; support is the number of other passages that hold at least two of them, a near duplicate
 among them (building.py counts those of the same document). Cost of the support: the postings of the seams, which are
@@ -9,9 +9,8 @@ the rarest lemmas there are.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 Trust = Literal["anchor", "hypothesis"]
@@ -70,23 +69,3 @@ def _support(number: int, seams: set[str], postings: dict[str, list[int]]) -> in
     shared = Counter(passage for seam in seams for passage in postings.get(seam, ()))
     needed = min(2, len(seams))
     return sum(count >= needed for passage, count in shared.items() if passage != number)
-
-
-def density_of(carried: Collection[str], content: Iterable[str]) -> tuple[float, float]:
-    """The density of a scene, and how surely.
-
-    Args:
-        carried: lemmas that the scene carries, in its hyperlexeme or its components.
-        content: the passage's content lemmas; repeated ones count once.
-
-    Returns:
-        The share of the content lemmas that is carried, 0..1, and the confidence, 1 less the width of the share's
-        standard error to both sides (Agresti-Coull, so that a short passage is never certain); 0.0, 0.0 for no lemma.
-    """
-    lemmas = set(content)
-    if not lemmas:
-        return 0.0, 0.0
-    found = sum(lemma in carried for lemma in lemmas)
-    centre = (found + 0.5) / (len(lemmas) + 1)
-    width = 2.0 * math.sqrt(centre * (1.0 - centre) / (len(lemmas) + 1))
-    return round(found / len(lemmas), 2), round(1.0 - width, 2)

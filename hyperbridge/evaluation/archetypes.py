@@ -24,9 +24,9 @@ from hyperbridge.corpus import parsing_ru
 from hyperbridge.corpus.archetypes_ru import ArchetypeBook, own_book
 from hyperbridge.corpus.documents import Document, read_input
 from hyperbridge.corpus.segmentation import segment
-from hyperbridge.corpus.segmentation_ru import LAYOUT
+from hyperbridge.corpus.segmentation_ru import LAYOUT, tokenise
 from hyperbridge.errors import HyperBridgeError
-from hyperbridge.evaluation.boundaries import SEEDS, tokenise
+from hyperbridge.evaluation.boundaries import SEEDS
 from hyperbridge.jsonl import read_utf8_lines
 
 # Codes of the annotation that are words; the others begin with Propp's sign: `A_xvii`, `D1_3`, `Fneg`, `Pr_1`.
@@ -106,8 +106,7 @@ def sign_of(code: str, signs: set[str]) -> str:
 def archetypes_of_tale(document: Document) -> set[str]:
     """The strongest archetype of each passage."""
     tokenised = [tokenise(one.text.replace("\n", " ")) for one in segment(document, LAYOUT, lambda reason: None)]
-    parsed = iter(parsing_ru.parse([words for own in tokenised for words in own], tree=False))
-    passages = [[next(parsed) for _ in sentences] for sentences in tokenised]
+    passages = parsing_ru.parse_texts(tokenised, tree=False)
     best = (next(iter(own_book().find(sentences)), None) for sentences in passages)
     return {archetype.name for archetype in best if archetype is not None}
 

@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hyperbridge.corpus import boundaries_ru, parsing_ru, segmentation_ru
+from hyperbridge.corpus import boundaries_ru, parsing_ru
 from hyperbridge.corpus.boundaries_ru import Traces, Unit, traces_of
+from hyperbridge.corpus.segmentation_ru import tokenise
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import read_utf8_lines
 
@@ -177,18 +178,10 @@ def _records(path: Path) -> list[dict[str, str]]:
 
 
 def _units(rows: Sequence[tuple[str, str | None, bool]]) -> list[Traces]:
-    tokenised = [tokenise(text.replace("\n", " ")) for text, _, _ in rows]
-    parsed = iter(parsing_ru.parse([words for sentences in tokenised for words in sentences], tree=False))
+    parsed = parsing_ru.parse_texts([tokenise(text.replace("\n", " ")) for text, _, _ in rows], tree=False)
     return [
-        traces_of(Unit([next(parsed) for _ in sentences], speaker, stage))
-        for sentences, (_, speaker, stage) in zip(tokenised, rows, strict=True)
+        traces_of(Unit(sentences, speaker, stage)) for sentences, (_, speaker, stage) in zip(parsed, rows, strict=True)
     ]
-
-
-def tokenise(text: str) -> list[list[str]]:
-    """The tokens of each sentence of a text."""
-    found = (segmentation_ru.words(text[start:end]) for start, end in segmentation_ru.sentences(text))
-    return [words for words in found if words]
 
 
 def held_out(name: str) -> bool:

@@ -22,12 +22,12 @@ from pathlib import Path
 from hyperbridge.corpus import boundaries_ru, parsing_ru, scene_tree
 from hyperbridge.corpus.boundaries_ru import Settings, Traces, Unit, traces_of
 from hyperbridge.corpus.documents import read_input
-from hyperbridge.corpus.language_ru import as_prose
+from hyperbridge.corpus.language_ru import tokenise
 from hyperbridge.corpus.languages import Opening
 from hyperbridge.corpus.segmentation import Passage, count_words, segment
 from hyperbridge.corpus.segmentation_ru import LAYOUT
 from hyperbridge.errors import HyperBridgeError
-from hyperbridge.evaluation.boundaries import SEEDS, BoundaryReport, held_out, mean_report, report, tokenise
+from hyperbridge.evaluation.boundaries import SEEDS, BoundaryReport, held_out, mean_report, report
 
 MIN_CHAPTERS, MAX_WORDS = 5, 20_000
 _BATCH = 256
@@ -89,11 +89,9 @@ def _traces(passages: Sequence[Passage]) -> list[Traces]:
     found: list[Traces] = []
     for start in range(0, len(passages), _BATCH):
         batch = passages[start : start + _BATCH]
-        texts = (as_prose(one.text) if one.kind == "verse" else one.text for one in batch)
-        tokenised = [tokenise(text.replace("\n", " ")) for text in texts]
         yo = parsing_ru.writes_yo("".join(passage.text for passage in batch))
-        parsed = iter(parsing_ru.parse([words for own in tokenised for words in own], tree=False, yo=yo))
-        found += [traces_of(Unit([next(parsed) for _ in sentences])) for sentences in tokenised]
+        parsed = parsing_ru.parse_texts(list(map(tokenise, batch)), tree=False, yo=yo)
+        found += [traces_of(Unit(sentences)) for sentences in parsed]
     return found
 
 

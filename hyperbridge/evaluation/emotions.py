@@ -12,14 +12,15 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
 from hyperbridge.corpus.emotion_ru import EMOTIONS, classifier, passage_chances
-from hyperbridge.corpus.parsing_ru import Token, parse
-from hyperbridge.corpus.segmentation_ru import sentences, words
+from hyperbridge.corpus.parsing_ru import Token, parse_texts
+from hyperbridge.corpus.segmentation_ru import tokenise
 from hyperbridge.corpus.text_classifier import TextClassifier
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import read_utf8_lines
@@ -112,6 +113,5 @@ def without_smiles(texts: list[list[Token]]) -> list[list[Token]]:
 
 def _parsed(texts: list[str]) -> list[list[Token]]:
     """The tokens of each text, as the corpus reader makes them."""
-    cut = [[words(text[start:end]) for start, end in sentences(text)] for text in texts]
-    parsed = iter(parse([found for text in cut for found in text], tree=False, yo=False))
-    return [[token for _ in text for token in next(parsed)] for text in cut]
+    parsed = parse_texts([tokenise(text) for text in texts], tree=False, yo=False)
+    return [list(chain.from_iterable(sentences)) for sentences in parsed]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from hyperbridge.corpus.emotion_ru import EMOTIONS
-from hyperbridge.corpus.segmentation_ru import sentences, words
+from hyperbridge.corpus.segmentation_ru import tokenise
 from hyperbridge.corpus.tension_ru import Tension, tension_of
 from hyperbridge.evaluation.emotions import Examples, read_examples
 
@@ -69,8 +69,7 @@ def score_tension(examples: Examples) -> list[TensionScore]:
 
 def _tension(examples: Examples, number: int) -> Tension:
     text, tokens = examples.texts[number], iter(examples.tokens[number])
-    cut = [[next(tokens) for _ in words(text[start:end])] for start, end in sentences(text)]
-    return tension_of([sentence for sentence in cut if sentence], text, verse=False)
+    return tension_of([[next(tokens) for _ in sentence] for sentence in tokenise(text)], text, verse=False)
 
 
 def evaluate_tension(path: Path) -> list[TensionScore]:

@@ -13,6 +13,7 @@ from hyperbridge import HyperBridgeError, Scene
 from hyperbridge.corpus import parsing_ru
 from hyperbridge.corpus.building import DropCounts, build_scenes, read_text
 from hyperbridge.corpus.documents import Division, Document, read_documents
+from hyperbridge.corpus.scene_tree import SceneTree
 
 FISHER = "Старый рыбак медленно вытащил лодку на мокрый песок, и над озером поднялся туман."
 WIDOW = "Вдова закрыла ставни, зажгла лампу и села к столу писать длинное письмо сыну."
@@ -73,6 +74,19 @@ def test_documents_are_drawn_one_by_one() -> None:
     scenes = build_scenes(endless())
     next(scenes)
     assert len(drawn) == 1
+
+
+def test_the_tree_of_a_document_is_given_before_its_first_scene() -> None:
+    given: list[SceneTree] = []
+    texts = {
+        "мельница.txt": "Старый мельник открыл тяжёлую дверь амбара и долго смотрел на пустые мешки.",
+        "пусто.txt": "",
+        "лес.txt": "Голодный волк вышел из тёмного леса и остановился перед занесённой снегом дорогой.",
+    }
+    scenes = build_scenes([Document(*each) for each in texts.items()], on_tree=given.append)
+    told = [(scene.id, [tree.source for tree in given]) for scene in scenes]
+    assert [sources for _, sources in told] == [["мельница.txt"], list(texts)]
+    assert [tree.passages for tree in given] == [(told[0][0],), (), (told[1][0],)]
 
 
 def test_a_language_without_rules_is_refused_at_the_call() -> None:

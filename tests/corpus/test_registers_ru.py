@@ -10,7 +10,6 @@ from hyperbridge.corpus.registers_ru import (
     ParsedPassage,
     Registers,
     body_share,
-    classify,
     classify_all,
     with_neighbours,
 )
@@ -106,12 +105,6 @@ def test_a_short_passage_is_told_with_its_neighbours_and_a_long_one_alone() -> N
     long = [parsed(" ".join([text] * 8)) for text in (VERSE, LAW, TALE, STORY)]
     assert classify_all(long) == [classify_all([passage])[0] for passage in long]
     assert classify_all([]) == []
-
-
-def test_classify_gives_primary_and_secondary_of_one_passage() -> None:
-    passage = parsed(LAW)
-    found = registers(LAW)
-    assert classify(LAW, passage.words, "", verse=False) == (found.primary, found.secondary)
 
 
 def test_the_share_of_the_body_counts_six_words_at_least() -> None:

@@ -12,7 +12,6 @@ from hyperbridge.corpus.scene_tree import (
     find_chapters,
     node_id,
     openings,
-    watch_trees,
 )
 from hyperbridge.corpus.segmentation import Passage
 from hyperbridge.corpus.segmentation_ru import LAYOUT
@@ -225,14 +224,6 @@ def test_chapters_are_sought_in_the_text_where_the_source_marks_none():
     ]
     own = [*marked, Chapter("Своя глава", 0, len(BOOK), 0)]
     assert chapters_of(own, BOOK, PIECES, LAYOUT) == own
-
-
-def test_a_watcher_gets_every_tree_that_is_built_within_its_block():
-    seen: list[SceneTree] = []
-    with watch_trees(seen.append):
-        first, second = tree_of(BOOK, PIECES, []), tree_of(BOOK, PIECES, [2])
-    tree_of(BOOK, PIECES, [])
-    assert seen == [first, second]
 
 
 def test_a_document_of_no_passages_is_a_book_alone():

@@ -1,10 +1,10 @@
-"""Trust and density: short and supported is an anchor, long and alone a hypothesis."""
+"""Trust: short and supported is an anchor, long and alone a hypothesis."""
 
 from __future__ import annotations
 
 import pytest
 
-from hyperbridge.corpus.trust import density_of, supports, trust_of
+from hyperbridge.corpus.trust import supports, trust_of
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,3 @@ def test_support_is_other_passages_with_two_of_the_seams() -> None:
     ]
     seams = [("жар", "тишина", "вход"), ("тишина", "печь"), ("хлеб",), ("вход", "дверь")]
     assert supports(seams, passages) == [2, 0, 0, 0]
-
-
-def test_density_is_the_carried_share_of_different_lemmas() -> None:
-    density, confidence = density_of({"жар", "вход"}, ["жар", "тишина", "вход", "тело", "жар"])
-    assert density == 0.5
-    assert 0.0 < confidence < density_of({"жар", "вход"}, ["жар", "вход", *"абвгдежзиклмнопр"])[1] < 1.0
-
-
-def test_density_of_nothing_is_nothing() -> None:
-    assert density_of({"жар"}, []) == (0.0, 0.0)
