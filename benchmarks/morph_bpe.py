@@ -39,6 +39,7 @@ from hyperbridge.tokenizer.extending import count_words
 from hyperbridge.tokenizer.merges import LLAMA_CPP_TEXT, PENALTY, Merge, learn_merges, refused_by
 from hyperbridge.tokenizer.morphemes import Seams, open_morphemes, seams_of_pretokens, with_lexicon
 from hyperbridge.tokenizer.morphemes_ru import dictionary
+from hyperbridge.tokenizer.report import boundary_score, morpheme_score
 
 # Base -> the package that carries its tokenizer, and the file in it.
 BASES = {
@@ -153,17 +154,9 @@ def works_of(works: Iterable[Work], part: Split, genre: str | None = None) -> li
 def print_source(source: str, seams: Seams, golds: list[Gold]) -> None:
     for gold in golds:
         for name, words in gold.parts.items():
-            score = boundary_f1(zip((gold.seams[word] for word in words), seams.many(words), strict=True))
+            score = boundary_score(zip((gold.seams[word] for word in words), seams.many(words), strict=True)).f1
             print(f"{source} itself on gold {name} ({len(words)} words): boundary F1 {score:.3f}")
     print()
-
-
-def boundary_f1(pairs: Iterable[tuple[Collection[int], Collection[int]]]) -> float:
-    """F1 of boundaries, all words together; each pair is what is right and what was found."""
-    right = found = both = 0
-    for gold, cuts in pairs:
-        right, found, both = right + len(gold), found + len(cuts), both + len(set(gold) & set(cuts))
-    return 2 * both / max(right + found, 1)
 
 
 def measure_base(
@@ -228,8 +221,8 @@ def print_arm(
         cells += [f"{characters_a_token(base, cut, written):.3f}", f"{tokens_a_word(base, cut, written):.2f}"]
     for gold in golds:
         for words in gold.parts.values():
-            pairs = ((spelled_seams(base, word, gold.seams[word]), cuts_in(base, cut, word)) for word in words)
-            cells.append(f"{boundary_f1(pairs):.3f}")
+            score = morpheme_score(base, extended, ((word, gold.seams[word]) for word in words))
+            cells.append(f"{score.f1:.3f}")
     lost = sum(len(cut("".join(pair))) != 1 for pair in merges)
     same = (
         extended.encode(LLAMA_CPP_TEXT, add_special_tokens=False).ids
@@ -247,19 +240,6 @@ def tokens_a_word(base: BaseTokenizer, cut: Callable[[str], tuple[str, ...]], te
     """Every word by itself, after a space."""
     words = Counter(word for text in texts for word in _WORD.findall(text))
     return sum(count * len(cut(base.spelled(f" {word}"))) for word, count in words.items()) / words.total()
-
-
-def spelled_seams(base: BaseTokenizer, word: str, seams: Iterable[int]) -> set[int]:
-    return {len(base.spelled(f" {word[:at]}")) for at in seams}
-
-
-def cuts_in(base: BaseTokenizer, cut: Callable[[str], tuple[str, ...]], word: str) -> set[int]:
-    """Where tokens meet inside a word; what stands before its first letter is no part of it."""
-    ends, at = set(), 0
-    for piece in cut(base.spelled(f" {word}"))[:-1]:
-        at += len(piece)
-        ends.add(at)
-    return ends - {len(base.spelled(" "))}
 
 
 if __name__ == "__main__":

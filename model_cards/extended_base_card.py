@@ -94,10 +94,17 @@ def render_extended_base_card(
         figures: to be shown.
         repo_id: where it will be published; the folder's own path otherwise.
         licence: of the weights, which is the base's.
+
+    Raises:
+        HyperBridgeError: the folder is no finished graft.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
-    graft = json.loads((folder / "graft.json").read_text(encoding="utf-8"))
+    path = folder / "graft.json"
+    try:
+        graft = json.loads(path.read_bytes())
+    except OSError as error:
+        raise HyperBridgeError(f"{path}: cannot be read: {error.strerror}; give a folder of a finished graft") from None
     base, on_hub = graft["base"], "revision" in graft["base"]
     name = (repo_id or str(folder.resolve().name)).rpartition("/")[2]
     card_data = ModelCardData(

@@ -23,6 +23,13 @@ from hyperbridge.errors import HyperBridgeError
 from hyperbridge.locations import PACKAGE_PREFIX, resolve_path
 from hyperbridge.tokenizer import byte_level
 from hyperbridge.tokenizer.extension import Family, Unit
+from hyperbridge.tokenizer.sentencepiece_bpe import (
+    SPACE,
+    extend_backend,
+    is_byte,
+    open_sentencepiece,
+    write_sentencepiece,
+)
 from hyperbridge.tokenizer.units import UnitToken, tokens_of
 
 if TYPE_CHECKING:
@@ -37,7 +44,6 @@ HUB_FILES = ("tokenizer.json", "tokenizer.model*", "tekken*.json", "*.tiktoken",
 # Settings that say how a tokenizer was once loaded, or hold what tokenizer.json holds.
 _STALE = frozenset(("added_tokens_decoder", "auto_map", "backend", "is_local", "local_files_only", "name_or_path"))
 _STALE |= frozenset(("processor_class", "tokenizer_file", "use_fast", "vocab_file"))
-_SPACE = "▁"
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ class BaseTokenizer:
         if self.backend.normalizer is not None:
             text = self.backend.normalizer.normalize_str(text)
         if self.family == "sentencepiece":
-            return _cut_at_spaces(text.replace(" ", _SPACE))
+            return _cut_at_spaces(text.replace(" ", SPACE))
         if self.backend.pre_tokenizer is None:
             return [text]
         return [piece for piece, _ in self.backend.pre_tokenizer.pre_tokenize_str(text)]
@@ -111,7 +117,7 @@ class BaseTokenizer:
         """A text in the alphabet of the vocabulary."""
         if self.family in ("byte-level", "tekken"):
             return byte_level.spell(text.encode())
-        return text.replace(" ", _SPACE) if self.family == "sentencepiece" else text
+        return text.replace(" ", SPACE) if self.family == "sentencepiece" else text
 
     def surface(self, piece: str) -> str | None:
         """The text of a piece; None where it begins or ends inside a UTF-8 character."""
@@ -120,9 +126,9 @@ class BaseTokenizer:
                 return byte_level.bytes_of(piece).decode()
             except UnicodeDecodeError:
                 return None
-        if _is_byte(piece):
+        if is_byte(piece):
             return bytes([int(piece[3:5], 16)]).decode("ascii", "ignore") or None
-        return piece.replace(_SPACE, " ") if self.family == "sentencepiece" else piece
+        return piece.replace(SPACE, " ") if self.family == "sentencepiece" else piece
 
     def piece_ids(self, pretoken: str) -> list[int]:
         """The base's ids of one pretoken."""
@@ -138,12 +144,12 @@ class BaseTokenizer:
         """Whether the decoder returns an added token of this text as it is; byte-level ones take `§` for a byte."""
         if self.family in ("byte-level", "tekken"):
             return byte_level.bytes_of(text) == text.encode()
-        return not _is_byte(text) and (self.family != "sentencepiece" or _SPACE not in text)
+        return not is_byte(text) and (self.family != "sentencepiece" or SPACE not in text)
 
     def unit_tokens(self, units: Sequence[Unit]) -> list[UnitToken]:
         """The added tokens of units, in the order of their ids; what is a token already gets no second id."""
         tokens = (token for unit in units for token in tokens_of(unit))
-        space = _SPACE if self.family == "sentencepiece" else " "
+        space = SPACE if self.family == "sentencepiece" else " "
         known = self.vocab.keys() | self.added.keys()
         return [token for token in tokens if token.text.replace(" ", space) not in known]
 
@@ -151,8 +157,6 @@ class BaseTokenizer:
         """A backend with the pieces of merges, in order, and then the tokens of units, from `size` on."""
         tokens = self.unit_tokens(units)
         if self.family == "sentencepiece":
-            from hyperbridge.tokenizer.sentencepiece_bpe import extend_backend
-
             return extend_backend(self.backend, new_pieces, tokens)
         from tokenizers import Tokenizer
 
@@ -165,8 +169,6 @@ class BaseTokenizer:
         for name, content in {**files, SETTINGS: f"{told}\n".encode()}.items():
             (folder / name).write_bytes(content)
         if self.family == "sentencepiece":
-            from hyperbridge.tokenizer.sentencepiece_bpe import write_sentencepiece
-
             write_sentencepiece(self.proto, self.backend, new_pieces, self.unit_tokens(units), folder)
         else:
             self.extended(new_pieces, units).save(str(folder / "tokenizer.json"), pretty=False)
@@ -257,7 +259,7 @@ def family_of(state: Mapping[str, Any]) -> Family:
         return "byte-level"
     if not model.get("byte_fallback"):
         raise HyperBridgeError("its BPE spells neither bytes nor rare characters in bytes: some texts would be lost")
-    return "sentencepiece" if _SPACE in parts else "character"
+    return "sentencepiece" if SPACE in parts else "character"
 
 
 def _open_folder(source: str, folder: Path, commit: str | None) -> BaseTokenizer:
@@ -288,10 +290,11 @@ def _open_file(
         family, backend = _open_json(source, path, rebuilt="tokenizer_class" in settings)
         proto = _model_beside(path) if family == "sentencepiece" else None
     else:
-        from hyperbridge.tokenizer.sentencepiece_bpe import open_sentencepiece
-
         family, proto = "sentencepiece", path.read_bytes()
-        backend = open_sentencepiece(proto)
+        try:
+            backend = open_sentencepiece(proto)
+        except HyperBridgeError as error:
+            raise HyperBridgeError(f"{path}: {error}") from None
         settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", **settings}
     return BaseTokenizer(source, family, backend, settings, carried, commit, proto)
 
@@ -299,13 +302,14 @@ def _open_file(
 def _open_json(source: str, path: Path, *, rebuilt: bool) -> tuple[Family, Tokenizer]:
     """A `tokenizer.json`; where its folder names a class, as transformers rebuilds it, for those are its users' ids."""
     from tokenizers import Tokenizer
-    from transformers import AutoTokenizer
 
     try:
         text = path.read_text(encoding="utf-8")
         family = family_of(json.loads(text))
         if not rebuilt:
             return family, Tokenizer.from_str(text)
+        from transformers import AutoTokenizer
+
         backend = AutoTokenizer.from_pretrained(path.parent, local_files_only=True).backend_tokenizer
         return family_of(json.loads(backend.to_str())), backend
     except HyperBridgeError as error:
@@ -350,9 +354,5 @@ def _added_token(token_id: int, token: UnitToken) -> dict[str, Any]:
 
 def _cut_at_spaces(text: str) -> list[str]:
     """Cut before every `▁` that follows something else."""
-    cuts = [0, *(at for at in range(1, len(text)) if text[at] == _SPACE != text[at - 1]), len(text)]
+    cuts = [0, *(at for at in range(1, len(text)) if text[at] == SPACE != text[at - 1]), len(text)]
     return [text[start:end] for start, end in pairwise(cuts) if start < end]
-
-
-def _is_byte(piece: str) -> bool:
-    return len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">")

@@ -86,6 +86,6 @@ def constituent_weights(lengths: Sequence[int], role: Role) -> list[float]:
     return [max(length, 1) * FALL[role] ** place for place, length in enumerate(lengths)]
 
 
-def padded_size(rows: int, multiple: int = PAD_TO) -> int:
-    """The number of rows that holds `rows` and is a multiple."""
-    return -(-rows // multiple) * multiple
+def padded_size(rows: int) -> int:
+    """The number of rows that holds `rows` and is a multiple of `PAD_TO`."""
+    return -(-rows // PAD_TO) * PAD_TO

@@ -22,14 +22,12 @@ from typing import TYPE_CHECKING
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.tokenizer.base_tokenizer import BaseTokenizer
 from hyperbridge.tokenizer.extension import FILE_NAME, Extension, NewToken, Unit
+from hyperbridge.tokenizer.merges import Merge, learn_merges, refused_by
+from hyperbridge.tokenizer.morphemes import Seams, seams_of_pretokens, with_lexicon
 from hyperbridge.tokenizer.units import Refusal, UnitToken, admit
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-    from hyperbridge.tokenizer.morphemes import Seams
-
-Merge = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +190,6 @@ def _learn(
     seams: Seams | None,
     progress: Callable[[int], None] | None,
 ) -> list[Merge]:
-    from hyperbridge.tokenizer.merges import learn_merges, refused_by
-    from hyperbridge.tokenizer.morphemes import seams_of_pretokens, with_lexicon
-
     words: Mapping[str, int] = count_words(base, texts, units)
     if not words:
         raise HyperBridgeError("no text to learn merges from; give files with --corpus")

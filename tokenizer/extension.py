@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hyperbridge.errors import HyperBridgeError
+from hyperbridge.errors import HyperBridgeError, first_problem
 
 FILE_NAME = "extension.json"
 Family = Literal["byte-level", "sentencepiece", "tekken", "character"]
@@ -81,9 +81,8 @@ class Extension(BaseModel):
         """
         path = folder / FILE_NAME
         try:
-            return Extension.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            return Extension.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
             raise HyperBridgeError(f"{path}: no such file; make one with `hyperbridge tokenizer extend`") from None
         except ValidationError as error:
-            first = error.errors()[0]
-            raise HyperBridgeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise HyperBridgeError(f"{path}: {first_problem(error)}") from None

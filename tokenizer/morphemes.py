@@ -57,26 +57,6 @@ def open_morphemes(source: str) -> Seams:
     return Seams(lambda words: [known.get(word.lower(), ()) for word in words], known.keys())
 
 
-def with_hyperlexemes(seams: Seams, hyperlexemes: Iterable[Sequence[str]]) -> Seams:
-    """Seams that also know invented words: those between their components, and those inside of each component.
-
-    Args:
-        seams: of ordinary words.
-        hyperlexemes: the components of each, as `Scene.hyperlexeme` has them.
-    """
-    known: dict[str, Offsets] = {}
-    for components in hyperlexemes:
-        starts = list(accumulate(map(len, components), initial=0))
-        inner = {start + at for start, found in zip(starts, seams.many(components), strict=False) for at in found}
-        known["".join(components).lower()] = tuple(sorted(inner.union(starts[1:-1])))
-
-    def many(words: Sequence[str]) -> list[Offsets]:
-        others = iter(seams.many([word for word in words if word.lower() not in known]))
-        return [known[word.lower()] if word.lower() in known else next(others) for word in words]
-
-    return Seams(many, seams.lexicon)
-
-
 def with_lexicon(words: Mapping[str, int], seams: Seams, *, spelled: Callable[[str], str]) -> dict[str, int]:
     """Counted pretokens, and those of the lexicon that no text has, with a count of nought.
 

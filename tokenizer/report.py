@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -333,7 +334,24 @@ def boundary_score(pairs: Iterable[tuple[Collection[int], Collection[int]]]) -> 
     return Boundaries(words, both / max(found, 1), both / max(right, 1), 2 * both / max(right + found, 1))
 
 
-def measure_speed(opened: ExtendedTokenizer, texts: Sequence[str], rounds: int = ROUNDS) -> dict[str, Speed]:
+def morpheme_score(base: BaseTokenizer, backend: Tokenizer, gold: Iterable[tuple[str, Collection[int]]]) -> Boundaries:
+    """The score of a backend's cuts in gold words: each after a space and by the merges alone, with no unit in it.
+
+    Args:
+        base: whose alphabet the backend has.
+        backend: the base's own, or an extended one.
+        gold: words and the offsets of their seams, in characters.
+    """
+    before_word = len(base.spelled(" "))
+
+    def cuts(word: str) -> set[int]:
+        pieces = backend.model.tokenize(base.spelled(f" {word}"))
+        return set(accumulate(len(piece.value) for piece in pieces[:-1])) - {before_word}
+
+    return boundary_score(({len(base.spelled(f" {word[:at]}")) for at in seams}, cuts(word)) for word, seams in gold)
+
+
+def measure_speed(opened: ExtendedTokenizer, texts: Sequence[str]) -> dict[str, Speed]:
     """Time loading, and encoding: base and extended take turns at some texts each, so that a slow spell meets both."""
     from tokenizers import Tokenizer
 
@@ -345,7 +363,7 @@ def measure_speed(opened: ExtendedTokenizer, texts: Sequence[str], rounds: int =
         for name in backends:
             load[name].append(_seconds(partial(Tokenizer.from_str, written[name])))
     _encode_in_turn(backends, texts)  # warms up
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         for name, seconds in _encode_in_turn(backends, texts).items():
             encode[name].append(seconds)
     characters = sum(map(len, texts))
@@ -463,24 +481,8 @@ def _first_of_units(failures: Iterable[Failure]) -> tuple[Failure, ...]:
 
 
 def _boundaries(opened: ExtendedTokenizer, gold: Mapping[str, Collection[int]]) -> dict[str, Boundaries]:
-    """Every gold word after a space, cut by the merges alone: no unit is looked for in it."""
-    spelled = opened.base.spelled
-    before_word = len(spelled(" "))
-
-    def cuts(backend: Tokenizer, word: str) -> set[int]:
-        ends, at = set(), 0
-        for piece in backend.model.tokenize(spelled(f" {word}"))[:-1]:
-            at += len(piece.value)
-            ends.add(at)
-        return ends - {before_word}
-
     backends = {"base": opened.base.backend, "extended": opened.backend}
-    return {
-        name: boundary_score(
-            ({len(spelled(f" {word[:at]}")) for at in seams}, cuts(backend, word)) for word, seams in gold.items()
-        )
-        for name, backend in backends.items()
-    }
+    return {name: morpheme_score(opened.base, backend, gold.items()) for name, backend in backends.items()}
 
 
 def _ids(backend: Tokenizer, text: str) -> list[int]:

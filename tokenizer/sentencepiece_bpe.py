@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hyperbridge.errors import HyperBridgeError
+from hyperbridge.tokenizer.merges import Merge
 from hyperbridge.tokenizer.units import UnitToken
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ SPACE = "▁"
 _BEGINNING = r"\A(?=[\s\S])"
 _OWN_SPACE = f"[ {SPACE}]"
 
-Merge = tuple[str, str]
 _Json = dict[str, Any]
 
 
@@ -202,7 +202,12 @@ def loading_config(base_config: Mapping[str, Any], model_proto: bytes | None = N
 
 
 _REBUILDING = ("added_tokens_decoder", "add_prefix_space", "legacy", "sp_model_kwargs", "tokenizer_class", "use_fast")
-_BYTE = re.compile(r"<0x[0-9A-F]{2}>\Z")
+_BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>\Z")
+
+
+def is_byte(piece: str) -> bool:
+    """Whether a piece stands for one byte: `<0xD0>`."""
+    return _BYTE.match(piece) is not None
 
 
 def _parse(model_proto: bytes) -> Any:
@@ -320,7 +325,7 @@ def _size(backend: Tokenizer) -> int:
 def _mergeable(vocab: Iterable[str], added: Iterable[_Json]) -> list[str]:
     """The pieces that merges may join: no added tokens, no bytes."""
     taken = {token["content"] for token in added}
-    return [piece for piece in vocab if piece not in taken and not _BYTE.match(piece)]
+    return [piece for piece in vocab if piece not in taken and not is_byte(piece)]
 
 
 def _add(backend: Tokenizer, prefix: _Prefix, tokens: Sequence[_Json]) -> None:

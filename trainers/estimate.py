@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_leaves
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-    from hyperbridge.modeling.grouped_lora import RowGroups
+    from hyperbridge.modeling.grouped_lora import GroupedLora, RowGroups
     from hyperbridge.trainers.recipe import LoraSection, RegisterRecipe
 
 SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -257,7 +257,7 @@ def _with_layers(config: PretrainedConfig, layers: int) -> PretrainedConfig:
 
 
 def _step(config: PretrainedConfig, recipe: RegisterRecipe, batch: Batch, device: str) -> Counted:
-    """One training step of a short base, in fake tensors."""
+    """A short base with its adapters, counted by shapes, and one training step of it in fake tensors."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     from hyperbridge.modeling.grouped_lora import GroupedLora, lora_layers
@@ -272,22 +272,7 @@ def _step(config: PretrainedConfig, recipe: RegisterRecipe, batch: Batch, device
         learned = sum(value.numel() for value in model.parameters() if value.requires_grad)
         packed = [one.weight.numel() for one in _linear_layers(base)]
         with _Live(model) as live:
-            arguments = _beneath(base, batch, recipe)
-            reading, scenes = live.begin(), live.now
-            bank.route(_groups(recipe, batch.rows))
-            stacked = live.now - scenes
-            ids = torch.zeros(batch.rows, batch.tokens, dtype=torch.int64)
-            with _autocast(recipe):
-                hidden = base.base_model(input_ids=ids, **arguments)[0]
-                before, forward = live.now, live.begin()
-                logits = base.get_output_embeddings()(hidden)
-            # accelerate gives what a model in mixed precision returns back in float32
-            logits = logits.float() if recipe.training.bf16 else logits
-            loss = _LikeTheLoss.apply(logits)
-            del logits, hidden, arguments
-            at_loss = live.begin()
-            loss.backward()
-            backward = live.begin()
+            lived = _lived(live, base, bank, batch, recipe)
     parameters = sum(value.numel() for value in model.parameters()) - learned
     return Counted(
         parameters=parameters,
@@ -296,14 +281,36 @@ def _step(config: PretrainedConfig, recipe: RegisterRecipe, batch: Batch, device
         largest=max(packed),
         adapter=learned,
         targets=len(targets),
-        scenes=scenes,
-        stacked=stacked,
-        reading=reading,
-        forward=forward,
-        loss=at_loss,
-        backward=backward,
-        logits=at_loss - before,
+        **lived,
     )
+
+
+def _lived(live: _Live, base: Any, bank: GroupedLora, batch: Batch, recipe: RegisterRecipe) -> dict[str, int]:
+    """The bytes of `Counted`, from one step forward and backward."""
+    arguments = _beneath(base, batch, recipe)
+    reading, scenes = live.begin(), live.now
+    bank.route(_groups(recipe, batch.rows))
+    stacked = live.now - scenes
+    ids = torch.zeros(batch.rows, batch.tokens, dtype=torch.int64)
+    with _autocast(recipe):
+        hidden = base.base_model(input_ids=ids, **arguments)[0]
+        before, forward = live.now, live.begin()
+        logits = base.get_output_embeddings()(hidden)
+    # accelerate gives what a model in mixed precision returns back in float32
+    logits = logits.float() if recipe.training.bf16 else logits
+    loss = _LikeTheLoss.apply(logits)
+    del logits, hidden, arguments
+    at_loss = live.begin()
+    loss.backward()
+    return {
+        "scenes": scenes,
+        "stacked": stacked,
+        "reading": reading,
+        "forward": forward,
+        "loss": at_loss,
+        "backward": live.begin(),
+        "logits": at_loss - before,
+    }
 
 
 def _adapted(config: PretrainedConfig, recipe: RegisterRecipe, device: str) -> Any:

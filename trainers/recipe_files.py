@@ -9,7 +9,6 @@ stands in the base (`jobs:`). A recipe of one's own may begin with `extends: NAM
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
@@ -207,10 +206,8 @@ def _names(folder: str) -> list[str]:
 
 def _shipped_files() -> dict[str, Path]:
     """Recipes that are files of their own: name -> path."""
-    return dict(_files())
-
-
-def _files() -> Iterator[tuple[str, Path]]:
-    for path in sorted(_root().glob("*/*.yaml")):
-        if path.parent.name not in NO_RECIPES and path.stem != "base":
-            yield path.relative_to(_root()).with_suffix("").as_posix(), path
+    return {
+        f"{path.parent.name}/{path.stem}": path
+        for path in sorted(_root().glob("*/*.yaml"))
+        if path.parent.name not in NO_RECIPES and path.stem != "base"
+    }

@@ -26,7 +26,7 @@ def list_recipes() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from hyperbridge.trainers.recipe_files import about, find_checkpoint, recipe_names, variant_names
+    from hyperbridge.trainers.recipe_files import about, checkpoints, recipe_names, variant_names
 
     jobs: dict[str, list[str]] = {}
     for name in recipe_names():
@@ -35,8 +35,9 @@ def list_recipes() -> None:
     table = Table()
     for column in ("base", "licence", "recipes", "on the Hub"):
         table.add_column(column, overflow="fold")
+    known = checkpoints()
     for base, names in jobs.items():
-        found = find_checkpoint(base)
+        found = known.get(base)
         table.add_row(base, found.licence if found else "", ", ".join(names), found.model if found else "")
     console = Console()
     console.print(table)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Extend a base's tokenizer, measure it, and give the base its rows.", no_args_is_help=True)
 
 DEFAULT_MERGES = 8000
+DEFAULT_HYPERLEXEMES = 1000
 REASONS_SHOWN = 5
 
 
@@ -44,7 +45,9 @@ def extend(
     scenes: Annotated[
         Path | None, typer.Option(help="Scenes whose frequent hyperlexemes become tokens.", metavar="SCENES.jsonl")
     ] = None,
-    hyperlexemes: Annotated[int | None, typer.Option(min=1, help="At most so many.  [default: 1000]")] = None,
+    hyperlexemes: Annotated[
+        int | None, typer.Option(min=1, help=f"At most so many.  [default: {DEFAULT_HYPERLEXEMES}]")
+    ] = None,
     capitals: Annotated[
         bool, typer.Option("--capitals", help="Hyperlexemes with a capital first letter as well.")
     ] = False,
@@ -69,7 +72,7 @@ def extend(
     if not count and scenes is None and formulas is None and not symbols:
         _refuse("nothing to extend by: give --corpus, --scenes, --formulas or --symbols")
     check_folder(output, overwrite=overwrite)
-    units = _units(scenes, hyperlexemes or 1000, capitals, formulas, symbols)
+    units = _units(scenes, hyperlexemes or DEFAULT_HYPERLEXEMES, capitals, formulas, symbols)
     seams = _seams(morphemes)
     console = Console(stderr=True)
     with console.status("opening the base"):

@@ -7,11 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from hyperbridge.cli.train import Overrides
 from hyperbridge.tokenizer.embeddings import STARTS
-
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key; repeatable.")
-]
 
 
 def graft(

@@ -92,6 +92,11 @@ def test_the_command_writes_the_readme(on_hub: Path, tmp_path: Path) -> None:
     assert "| prose | 5.250 |" in (on_hub / "README.md").read_text(encoding="utf-8")
 
 
+def test_a_folder_that_is_no_finished_graft_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(HyperBridgeError, match=r"graft\.json: cannot be read: .*; give a folder of a finished graft"):
+        render_extended_base_card(tmp_path)
+
+
 def test_figures_of_another_kind_are_refused_in_one_line(on_hub: Path, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     figures.write_text('{"texts": {}}', encoding="utf-8")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,10 +101,23 @@ def test_a_missing_or_broken_source_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(HyperBridgeError, match=r"tokenizer\.json: not a tokenizer\.json"):
         open_base(str(tmp_path))
+    (tmp_path / "tokenizer.model").write_bytes(b"\xff")
+    with pytest.raises(HyperBridgeError, match=r"tokenizer\.model: not a SentencePiece model"):
+        open_base(str(tmp_path / "tokenizer.model"))
     with pytest.raises(HyperBridgeError, match="only a Hub id has a revision"):
         open_base(str(tmp_path), revision="main")
     with pytest.raises(HyperBridgeError, match="not a Hub id"):
         open_base("not a hub id")
+
+
+def test_a_file_of_ids_alone_is_opened_without_transformers() -> None:
+    code = (
+        "import sys; from hyperbridge.locations import resolve_path; "
+        "from hyperbridge.tokenizer.base_tokenizer import open_base; "
+        "open_base(str(resolve_path('hyperbridge:assets/nano-ru')) + '/tokenizer.json'); "
+        "assert 'transformers' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_settings_are_carried_without_what_would_hide_new_tokens(llama3: BaseTokenizer, tmp_path: Path) -> None:

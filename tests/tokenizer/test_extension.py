@@ -39,6 +39,11 @@ def test_new_ids_expand_to_their_constituents() -> None:
 def test_what_is_no_extension_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(HyperBridgeError, match="make one with `hyperbridge tokenizer extend`"):
         Extension.load(tmp_path)
+    (tmp_path / "extension.json").write_bytes(b"\xff")
+    with pytest.raises(HyperBridgeError, match=r"extension\.json: Invalid JSON"):
+        Extension.load(tmp_path)
+    with pytest.raises(HyperBridgeError, match=r"no such file; make one with"):
+        Extension.load(tmp_path / "extension.json")  # a file, not its folder
     (tmp_path / "extension.json").write_text('{"base": "a"}')
     with pytest.raises(HyperBridgeError, match=r"extension\.json: base_sha256: Field required"):
         Extension.load(tmp_path)

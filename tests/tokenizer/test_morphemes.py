@@ -9,7 +9,7 @@ import pytest
 
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.tokenizer.base_tokenizer import BaseTokenizer
-from hyperbridge.tokenizer.morphemes import Seams, open_morphemes, seams_of_pretokens, with_hyperlexemes, with_lexicon
+from hyperbridge.tokenizer.morphemes import Seams, open_morphemes, seams_of_pretokens, with_lexicon
 
 GOLD = '{"index": 7, "original": "порогами", "segmented": "порог|ами", "bmes": "BMMMEBME"}\n'
 KNOWN = {"жаром": (3,), "порогами": (5,)}
@@ -46,12 +46,6 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(HyperBridgeError, match=r"нет\.tsv: cannot be read"):
         open_morphemes(str(tmp_path / "нет.tsv"))
-
-
-def test_an_invented_word_has_the_seams_of_its_components_and_those_inside_them() -> None:
-    seams = with_hyperlexemes(SEAMS, [("жаром", "тишина", "вход")])
-    assert seams("жаромтишинавход") == (3, 5, 11)
-    assert seams.many(["порогами", "Жаромтишинавход", "жаром"]) == [(5,), (3, 5, 11), (3,)]
 
 
 def test_seams_of_pretokens_are_offsets_in_their_own_alphabet(qwen: BaseTokenizer, mistral: BaseTokenizer) -> None:
@@ -93,5 +87,3 @@ def test_the_words_of_a_file_have_a_vote_where_no_text_has_them(tmp_path: Path, 
     seams = open_morphemes(written(tmp_path, GOLD + "вход\tвход\n"))
     words = with_lexicon({"▁вход": 7, ",": 2}, seams, spelled=mistral.spelled)
     assert words == {"▁вход": 7, ",": 2, "▁порогами": 0}
-    kept = with_hyperlexemes(seams, [("жаром", "вход")])
-    assert with_lexicon({}, kept, spelled=mistral.spelled) == {"▁вход": 0, "▁порогами": 0}
