@@ -26,9 +26,10 @@ from hyperbridge.tokenizer.extension import Family, Unit
 from hyperbridge.tokenizer.sentencepiece_bpe import (
     SPACE,
     extend_backend,
+    extend_model,
     is_byte,
+    loading_config,
     open_sentencepiece,
-    write_sentencepiece,
 )
 from hyperbridge.tokenizer.units import UnitToken, tokens_of
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SETTINGS = "tokenizer_config.json"
+MODEL = "tokenizer.model"
 SPECIAL_TOKENS = "special_tokens_map.json"
 # Beside the tokenizer itself; what belongs to a model's weights is not ours to carry.
 TEMPLATE = "chat_template.jinja"
@@ -163,15 +165,19 @@ class BaseTokenizer:
         return Tokenizer.from_str(json.dumps(self._extended_state(new_pieces, tokens), ensure_ascii=False))
 
     def write(self, folder: Path, new_pieces: Sequence[tuple[str, str]], units: Sequence[Unit]) -> None:
-        """Write the extended tokenizer's files, its settings and what the base carries into a folder."""
+        """Write the extended tokenizer's files, its settings and what the base carries into a folder.
+
+        A SentencePiece base that has a model file gets an extended one beside `tokenizer.json`.
+        """
         settings, files, _ = self._for_training
+        if self.family == "sentencepiece":
+            settings = loading_config(settings, self.proto)
+        if self.proto is not None:
+            files = {**files, MODEL: extend_model(self.proto, self.backend, new_pieces, self.unit_tokens(units))}
         told = json.dumps(settings, ensure_ascii=False, indent=2, sort_keys=True)
         for name, content in {**files, SETTINGS: f"{told}\n".encode()}.items():
             (folder / name).write_bytes(content)
-        if self.family == "sentencepiece":
-            write_sentencepiece(self.proto, self.backend, new_pieces, self.unit_tokens(units), folder)
-        else:
-            self.extended(new_pieces, units).save(str(folder / "tokenizer.json"), pretty=False)
+        self.extended(new_pieces, units).save(str(folder / "tokenizer.json"), pretty=False)
 
     @property
     def template_problem(self) -> str | None:

@@ -27,7 +27,6 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hyperbridge.errors import HyperBridgeError
@@ -163,27 +162,6 @@ def extend_model(
         model.pieces.add(piece=unit.text.replace(" ", SPACE), score=0, type=kinds.USER_DEFINED)
     model.trainer_spec.vocab_size = len(model.pieces)
     return model.SerializeToString()
-
-
-def write_sentencepiece(
-    model_proto: bytes | None,
-    backend: Tokenizer,
-    new_pieces: Sequence[Merge],
-    units: Sequence[UnitToken],
-    folder: Path,
-) -> None:
-    """Write `tokenizer.json`, `tokenizer_config.json` and, where the base has a model file, `tokenizer.model`.
-
-    A `tokenizer_config.json` that is in the folder already is the base's, and is kept but for what would change ids.
-    """
-    extended = extend_backend(backend, new_pieces, units)
-    extended.save(str(folder / "tokenizer.json"))
-    config = folder / "tokenizer_config.json"
-    base_config = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
-    told = loading_config(base_config, model_proto)
-    config.write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    if model_proto is not None:
-        (folder / "tokenizer.model").write_bytes(extend_model(model_proto, backend, new_pieces, units))
 
 
 def loading_config(base_config: Mapping[str, Any], model_proto: bytes | None = None) -> _Json:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from hyperbridge.errors import HyperBridgeError, first_problem
+from hyperbridge.errors import HyperBridgeError
 from hyperbridge.tokenizer.embeddings import Start
-from hyperbridge.trainers.recipe import BaseSection, Positive, Rate, load_recipe
+from hyperbridge.trainers.recipe import BaseSection, Positive, Rate, Section, load_recipe
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class GraftTexts(_Section):
+class GraftTexts(Section):
     """What new tokens are looked for in; `held_out` works, and those `split_of` calls test, are never read."""
 
-    inputs: list[str] = []
-    held_out: list[str] = []
+    inputs: list[str] = Field(default_factory=list)
+    held_out: list[str] = Field(default_factory=list)
 
 
-class DistillationSection(_Section):
+class DistillationSection(Section):
     """How the new rows are trained.
 
     `snippets_per_token`: a stretch of text is read if one of its new tokens was in fewer before; units that no text
@@ -52,7 +47,7 @@ class DistillationSection(_Section):
     save_steps: Annotated[int, Field(ge=0)] = 200
 
 
-class GraftRecipe(_Section):
+class GraftRecipe(Section):
     """An extended base: `BASE/graft`. `extension` is a folder of `hyperbridge tokenizer extend`."""
 
     base: BaseSection
@@ -75,20 +70,9 @@ def graft_recipe(recipe: str | None, given: Mapping[str, Any], overrides: Sequen
     Raises:
         HyperBridgeError: the recipe is missing, or a value does not fit.
     """
-    given = {**given, **_gguf(str(given.get("base.model", "")))}
-    if recipe is not None:
-        settled = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given.items()]
-        return load_recipe(recipe, GraftRecipe, [*settled, *overrides])
-    if overrides:
+    if recipe is None and overrides:
         raise HyperBridgeError(f"--set {overrides[0]!r}: there is no recipe to override; name one with --recipe")
-    data: dict[str, Any] = {}
-    for key, value in given.items():
-        section, _, name = key.rpartition(".")
-        (data.setdefault(section, {}) if section else data)[name] = value
-    try:
-        return GraftRecipe.model_validate(data)
-    except ValidationError as error:
-        raise HyperBridgeError(first_problem(error)) from None
+    return load_recipe(recipe, GraftRecipe, overrides, given={**given, **_gguf(str(given.get("base.model", "")))})
 
 
 def _gguf(model: str) -> dict[str, str]:

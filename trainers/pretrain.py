@@ -25,6 +25,7 @@ from hyperbridge.modeling.chat import messages
 from hyperbridge.program import run_main
 from hyperbridge.scenes import Expression
 from hyperbridge.tokenizer.training import train_tokenizer
+from hyperbridge.trainers import run_folder
 from hyperbridge.trainers.launch import parse_arguments, processes
 from hyperbridge.trainers.memory import keep_freed_memory
 from hyperbridge.trainers.recipe import PretrainingTexts, PretrainRecipe, TokenizerSection, load_recipe
@@ -46,15 +47,13 @@ def pretrain(recipe: PretrainRecipe, *, resume: bool = False) -> Path:
         raise HyperBridgeError("texts.inputs is empty; name the folders to read: --set 'texts.inputs=[DIR]'")
     keep_freed_memory()
     output = Path(recipe.output_dir)
-    if (output / "model.safetensors").exists():
-        raise HyperBridgeError(f"{output}: this base is finished; choose another output_dir")
+    run_folder.refuse_finished(output, "model.safetensors", "base")
     set_seed(recipe.schedule.seed)
     if resume:
-        checkpoint = _last_checkpoint(output)
+        checkpoint = _checkpoint_of(output)
         tokenizer = AutoTokenizer.from_pretrained(output)
     else:
-        if output.exists() and any(output.iterdir()):
-            raise HyperBridgeError(f"{output}: holds an unfinished run; continue it with --resume or remove it")
+        run_folder.check_started(output, resume=False)
         processes().wait_for_everyone()  # all have seen the folder as it was
         checkpoint = None
         tokenizer = _new_tokenizer(recipe)
@@ -116,7 +115,7 @@ def _trainer(recipe: PretrainRecipe, tokenizer: PreTrainedTokenizerBase, output:
         decay_type="linear",
     )
     arguments = TrainingArguments(
-        output_dir=str(output / "checkpoints"),
+        **run_folder.checkpointing(output, schedule.save_steps),
         max_steps=total_steps,
         per_device_train_batch_size=schedule.micro_batch_size,
         gradient_accumulation_steps=schedule.gradient_accumulation_steps,
@@ -124,8 +123,6 @@ def _trainer(recipe: PretrainRecipe, tokenizer: PreTrainedTokenizerBase, output:
         use_cpu=not torch.accelerator.is_available(),
         torch_compile=schedule.torch_compile,
         train_sampling_strategy="sequential",
-        save_steps=schedule.save_steps,
-        save_total_limit=2,
         logging_steps=schedule.logging_steps,
         logging_nan_inf_filter=False,
         report_to="none",
@@ -194,10 +191,8 @@ def _new_model(recipe: PretrainRecipe, tokenizer: PreTrainedTokenizerBase) -> Pr
     return model
 
 
-def _last_checkpoint(output: Path) -> str:
-    from transformers.trainer_utils import get_last_checkpoint
-
-    found = get_last_checkpoint(str(output / "checkpoints")) if (output / "checkpoints").is_dir() else None
+def _checkpoint_of(output: Path) -> str:
+    found = run_folder.last_checkpoint(output)
     if found is None:
         raise HyperBridgeError(f"{output}: no checkpoint to resume from; start without --resume")
     return found

@@ -7,6 +7,7 @@ directory, except that `hyperbridge:` opens a path inside the installed package 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -40,11 +41,13 @@ def parse_size(value: Any) -> Any:
     return int(float(number) * (1024 if "i" in unit.lower() else 1000) ** ("KMGT".index(unit[0].upper()) + 1))
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a recipe: keys that it does not know are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class BaseSection(_Section):
+class BaseSection(Section):
     """The frozen base: a Hub id (with a revision) or a folder, and how to hold it in memory."""
 
     model: str
@@ -57,14 +60,14 @@ class BaseSection(_Section):
         return Base(model=self.model, revision=self.revision, gguf_file=self.gguf_file)
 
 
-class LoraSection(_Section):
+class LoraSection(Section):
     r: Positive = 16
     alpha: Positive = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     target_modules: str | list[str] = "all-linear"
 
 
-class RepliesSection(_Section):
+class RepliesSection(Section):
     """Files of replies (JSONL: message, scenes, reply) of each split, for a synthesizer."""
 
     train: str
@@ -72,7 +75,7 @@ class RepliesSection(_Section):
     test: str | None = None
 
 
-class DataSection(_Section):
+class DataSection(Section):
     """Expression files (JSONL) of each split; `scenes` resolves scenes that expressions only name."""
 
     train: str
@@ -82,7 +85,7 @@ class DataSection(_Section):
     replies: RepliesSection | None = None
 
 
-class RegisterConfig(_Section):
+class RegisterConfig(Section):
     """One adapter. A register speaks scenes: its own expressions are those of its `style`.
 
     An interpreter (`task: interpret`) learns the way back, text to scene, from the expressions of all styles; a
@@ -93,7 +96,7 @@ class RegisterConfig(_Section):
     task: Task = "speak"
 
 
-class TrainingSection(_Section):
+class TrainingSection(Section):
     """Each register is trained as if alone: epochs, steps and batches are its own.
 
     `batch_size` counts expressions of one register in one forward pass of one process; `gradient_accumulation_steps`
@@ -122,7 +125,7 @@ class TrainingSection(_Section):
     report_to: Literal["none", "tensorboard", "trackio"] = "none"
 
 
-class RegisterRecipe(_Section):
+class RegisterRecipe(Section):
     """Registers to train on one base: `recipes/<base>/registers.yaml`.
 
     `activation: scene`: a register acts from the assistant header on, so that the base reads the scene once for all
@@ -166,7 +169,7 @@ class RegisterRecipe(_Section):
         return self
 
 
-class ArchitectureSection(_Section):
+class ArchitectureSection(Section):
     """Qwen3 sizes of a base trained from nothing."""
 
     hidden_size: Positive = 256
@@ -178,13 +181,13 @@ class ArchitectureSection(_Section):
     max_position_embeddings: Positive = 1024
 
 
-class TokenizerSection(_Section):
+class TokenizerSection(Section):
     vocab_size: Annotated[int, Field(gt=0, le=65536)] = 8192  # a token is kept in two bytes
     formulas: str | None = None
     symbols: str = ""
 
 
-class PretrainingTexts(_Section):
+class PretrainingTexts(Section):
     """What a base is trained on; `held_out` works, and those `split_of` calls test, are never read."""
 
     inputs: list[str]
@@ -194,7 +197,7 @@ class PretrainingTexts(_Section):
     chat_share: Fraction = 0.5
 
 
-class PretrainingSchedule(_Section):
+class PretrainingSchedule(Section):
     """Warm-up, a constant rate, then a linear decay to zero, in which the chats join the text."""
 
     stable_steps: Positive
@@ -211,7 +214,7 @@ class PretrainingSchedule(_Section):
     logging_steps: Positive = 10
 
 
-class PretrainRecipe(_Section):
+class PretrainRecipe(Section):
     """A base from nothing: tokenizer, architecture, texts, schedule."""
 
     tokenizer: TokenizerSection = TokenizerSection()
@@ -221,37 +224,54 @@ class PretrainRecipe(_Section):
     output_dir: str
 
 
-Recipe = TypeVar("Recipe", bound=_Section)
+Recipe = TypeVar("Recipe", bound=Section)
 
 
-def load_recipe(path: str | Path, model: type[Recipe], overrides: list[str] | None = None) -> Recipe:
-    """Read a recipe file, or a shipped recipe by name (see recipe_files.py), and apply `key.sub=value` overrides.
+def load_recipe(
+    path: str | Path | None,
+    model: type[Recipe],
+    overrides: Iterable[str] | None = None,
+    *,
+    given: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """Read a recipe file, or a shipped recipe by name (see recipe_files.py), and settle what is said beside it.
+
+    Args:
+        path: file or name; None: the defaults.
+        model: the kind of recipe.
+        overrides: `key.sub=value` texts; they go over what is `given`.
+        given: `key.sub` -> value.
 
     Raises:
         HyperBridgeError: the file is missing or not YAML, a key is unknown (with the nearest valid one), or a value
             does not fit.
     """
-    data = read_recipe(path)
-    for override in overrides or []:
-        _override(data, override)
+    data = {} if path is None else read_recipe(path)
+    for key, value in (given or {}).items():
+        _set(data, key, value, said=key)
+    for override in overrides or ():
+        _set(data, *_parsed(override), said=f"--set {override!r}")
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise HyperBridgeError(f"{path}: {_explain(error, model)}") from None
+        raise HyperBridgeError(f"{'' if path is None else f'{path}: '}{_explain(error, model)}") from None
 
 
-def _override(data: dict[str, Any], override: str) -> None:
+def _set(data: dict[str, Any], key: str, value: Any, *, said: str) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        data = data.setdefault(parent, {})
+        if not isinstance(data, dict):
+            raise HyperBridgeError(f"{said}: '{parent}' is not a section")
+    data[last] = value
+
+
+def _parsed(override: str) -> tuple[str, Any]:
     key, equals, raw = override.partition("=")
     if not equals or not key:
         raise HyperBridgeError(f"--set {override!r}: write key=value, for example training.epochs=5")
-    *parents, last = key.split(".")
-    section = data
-    for parent in parents:
-        section = section.setdefault(parent, {})
-        if not isinstance(section, dict):
-            raise HyperBridgeError(f"--set {override!r}: '{parent}' is not a section")
     try:
-        section[last] = yaml.safe_load(raw)
+        return key, yaml.safe_load(raw)
     except yaml.YAMLError:
         raise HyperBridgeError(f"--set {override!r}: the value is not YAML") from None
 

@@ -25,11 +25,13 @@ from hyperbridge.modeling.grouped_lora import GroupedLora, RowGroups, lora_layer
 from hyperbridge.modeling.shared_scene import SceneStore, on_scenes, read_scenes
 from hyperbridge.trainers.joint import JointSteps, Plan, collate
 from hyperbridge.trainers.preparation import IGNORED, Row
+from hyperbridge.trainers.sharding import any_process, average_gradients, is_shared_out
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor, nn
     from transformers import PreTrainedModel, TrainerControl
+    from trl import SFTConfig
 
 
 WATCH = "watch.json"
@@ -200,7 +202,7 @@ class RegisterTrainer(SFTTrainer):
         scene_cache: bytes of scenes kept across steps and epochs; 0 reads them anew in each micro-batch.
         max_grad_norm: of each register.
         patience: evaluations without a better held-out loss after which a register stops; None: never.
-        **kwargs: of SFTTrainer.
+        args, **kwargs: of SFTTrainer.
     """
 
     optimizer: torch.optim.Optimizer | None
@@ -217,9 +219,13 @@ class RegisterTrainer(SFTTrainer):
         scene_cache: int = 0,
         max_grad_norm: float = 1.0,
         patience: int | None = None,
+        args: SFTConfig,
         **kwargs: Any,
     ) -> None:
-        super().__init__(model=model, **kwargs)
+        # Trainer refuses to save an optimizer over a base in shares; this one holds registers only, which are whole.
+        self._shared_out = args.save_only_model = is_shared_out(model)
+        super().__init__(model=model, args=args, **kwargs)
+        self.args.save_only_model = False
         self.rows, self.plan, self.watched = rows, plan, watched
         self.registers = tuple(model.peft_config)
         self.parameters = {name: adapter_parameters(model, name) for name in self.registers}
@@ -284,7 +290,13 @@ class RegisterTrainer(SFTTrainer):
         arguments: dict[str, Any] = {"attention_mask": inputs["own"].long(), "use_cache": False}
         if inputs["scenes"] != [()]:
             with self.accelerator.autocast():  # accelerate wraps the forward of the model it prepared, not the base's
-                scenes = read_scenes(base, inputs["scenes"], self.store, pad_token_id=self._pad_token_id)
+                scenes = read_scenes(
+                    base,
+                    inputs["scenes"],
+                    self.store,
+                    pad_token_id=self._pad_token_id,
+                    must_read=any_process if self._shared_out else bool,
+                )
             dtype = torch.bfloat16 if self.args.bf16 else base.dtype
             arguments = on_scenes(base, scenes, inputs["scene_of_row"], inputs["own"], dtype=dtype)
         self._bank.route(RowGroups.of_rows(inputs["registers"]), turn=inputs["turn"])
@@ -363,8 +375,24 @@ class RegisterTrainer(SFTTrainer):
         for name in self.watch.stopped:  # a row repeated at no weight gives zeros, which AdamW would take as a step
             for parameter in self.parameters[name]:
                 parameter.grad = None
+        if self._shared_out:
+            average_gradients(self.parameters)
         norms = clip_by_register(self.parameters, self.own_norm)
         return torch.tensor(max(norms.values(), default=0.0))
+
+    def adapter_state(self) -> dict[str, Tensor]:
+        """The matrices of all registers, as PEFT's `save_pretrained` takes them; else it gathers a base in shares."""
+        model = self.accelerator.unwrap_model(self.model)
+        return {name: value for name, value in model.named_parameters() if ".lora_" in name}
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        super()._save(output_dir, self.adapter_state() if state_dict is None else state_dict)
+
+    def _sync_replicated_trainable_parameters(self, model: nn.Module) -> None:
+        """Nothing: Trainer would average after each backward pass, but not every register has rows in each process.
+
+        The registers begin equal in all processes, by their seed or from a checkpoint; `_clip_grad_norm` averages.
+        """
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,11 +32,14 @@ from hyperbridge.modeling.bundle import (
 )
 from hyperbridge.modeling.shared_scene import Ids, invocation_ids
 from hyperbridge.program import run_main
+from hyperbridge.trainers import run_folder
 from hyperbridge.trainers.joint import Plan, plan_steps
-from hyperbridge.trainers.launch import parse_arguments, processes
+from hyperbridge.trainers.launch import Report, parse_arguments, print_once, processes
 from hyperbridge.trainers.memory import keep_freed_memory
 from hyperbridge.trainers.preparation import IGNORED, Pair, Prepared, Row, pairs_of, prepare
 from hyperbridge.trainers.recipe import LoraSection, RegisterRecipe, load_recipe
+from hyperbridge.trainers.run_folder import CHECKPOINTS
+from hyperbridge.trainers.sharding import shares_of_launch
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -46,9 +49,6 @@ if TYPE_CHECKING:
 
     from hyperbridge.trainers.register_trainer import RegisterTrainer
 
-Report = Callable[[str], None]
-CHECKPOINTS = "checkpoints"
-BEGUN_ON = "base.json"
 LOGS = "logs"
 RECIPE = "recipe.json"  # as the run was trained: for the card
 
@@ -68,15 +68,16 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
     from transformers import set_seed
 
     keep_freed_memory()
-    _check_launch()
+    shares = shares_of_launch()
     output = Path(recipe.output_dir)
-    _check_output(output, resume)
+    run_folder.refuse_finished(output, CONFIG, "run")
+    run_folder.check_started(output, resume=resume)
     _check_logger(recipe.training.report_to)
     pairs, watched_pairs = pairs_of(recipe, "train"), pairs_of(recipe, "validation")
     base = recipe.base.base().located()
     if resume:
-        _check_begun_on(output, base)
-    model, tokenizer = load_base(base, dtype=recipe.base.dtype, load_in_4bit=recipe.base.load_in_4bit)
+        run_folder.check_begun_on(output, base)
+    model, tokenizer = load_base(base, dtype=recipe.base.dtype, load_in_4bit=recipe.base.load_in_4bit, shares=shares)
     invocation = invocation_ids(tokenizer) if recipe.activation == "scene" else ()
     train = _prepared(pairs, recipe, tokenizer, invocation)
     watched = _prepared(watched_pairs, recipe, tokenizer, invocation)
@@ -85,10 +86,10 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
             raise HyperBridgeError(
                 f"{name}: no row is left to train on ({dict(prepared.dropped)}); raise training.max_length"
             )
-    _note_base(output, base)
+    run_folder.note_begun(output, base)
     set_seed(recipe.training.seed)
     trainer = _trainer(recipe, model, tokenizer, train, watched)
-    checkpoint = _last_checkpoint(Path(trainer.args.output_dir)) if resume else None
+    checkpoint = run_folder.last_checkpoint(output) if resume else None
     for name, prepared in train.items():
         report(f"{name}: {_counts(prepared)}")
     if checkpoint:
@@ -230,7 +231,7 @@ def _arguments(recipe: RegisterRecipe, plan: Plan, *, watched: bool) -> SFTConfi
 
     training = recipe.training
     return SFTConfig(
-        output_dir=str(Path(recipe.output_dir) / CHECKPOINTS),
+        **run_folder.checkpointing(Path(recipe.output_dir), training.save_steps),
         run_name=Path(recipe.output_dir).name,
         max_steps=len(plan.steps),
         per_device_train_batch_size=training.batch_size,
@@ -250,9 +251,6 @@ def _arguments(recipe: RegisterRecipe, plan: Plan, *, watched: bool) -> SFTConfi
         logging_nan_inf_filter=False,
         eval_strategy="steps" if watched and training.eval_per_epoch else "no",
         eval_steps=plan.an_epoch,
-        save_strategy="steps" if training.save_steps else "no",
-        save_steps=training.save_steps or 500,
-        save_total_limit=2,
         report_to=training.report_to,
         dataset_kwargs={"skip_prepare_dataset": True},
         ddp_find_unused_parameters=True,  # a register may have no row in a step
@@ -294,7 +292,7 @@ def _save_bundle(
     """Write every register and, last, the config that says the run is finished; drop the checkpoints."""
     output = Path(recipe.output_dir)
     model = trainer.accelerator.unwrap_model(trainer.model)
-    model.save_pretrained(output / CHECKPOINTS / "adapters", safe_serialization=True)
+    model.save_pretrained(output / CHECKPOINTS / "adapters", state_dict=trainer.adapter_state())
     for name, register in recipe.registers.items():
         summary = _summary(trainer, name, train[name], seconds)
         told = {"loss": summary["train_loss"], "held-out": summary["validation_loss"]}
@@ -327,51 +325,9 @@ def _save_register(output: Path, name: str, card: RegisterCard, summary: dict[st
     adapter.rename(target)
 
 
-def _note_base(output: Path, base: Base) -> None:
-    """Remember which base a run begins on."""
-    processes().wait_for_everyone()  # all have seen the folder as it was
-    if processes().is_main_process:
-        with atomic_writer(output / CHECKPOINTS / BEGUN_ON) as file:
-            file.write(base.model_dump_json(exclude_none=True) + "\n")
-
-
-def _check_begun_on(output: Path, base: Base) -> None:
-    path = output / CHECKPOINTS / BEGUN_ON
-    difference = base.differs_from(Base.model_validate_json(path.read_bytes())) if path.exists() else None
-    if difference:
-        raise HyperBridgeError(f"{output}: this run was begun on another base: here {difference}")
-
-
-def _check_launch() -> None:
-    """Registers live in one parameter list, and the base is read past its own forward: neither bears being cut up."""
-    sharded = {"FSDP": "ACCELERATE_USE_FSDP", "DeepSpeed ZeRO-3": "ACCELERATE_DEEPSPEED_ZERO_STAGE"}
-    for name, variable in sharded.items():
-        if os.environ.get(variable) in ("true", "3"):
-            raise HyperBridgeError(
-                f"{name} cuts the base into parts, and registers cannot be trained on parts yet; take "
-                "recipes/accelerate/ddp.yaml, and for a base that one GPU does not hold the variant +qlora"
-            )
-
-
-def _check_output(output: Path, resume: bool) -> None:
-    if (output / CONFIG).exists():
-        raise HyperBridgeError(f"{output}: this run is finished; choose another output_dir or remove it")
-    started = output.exists() and any(output.iterdir())
-    if started and not resume:
-        raise HyperBridgeError(f"{output}: holds an unfinished run; continue it with --resume or remove it")
-    if resume and not started:
-        raise HyperBridgeError(f"{output}: nothing to resume; start without --resume")
-
-
 def _check_logger(name: str) -> None:
     if name != "none" and find_spec(name) is None:
         raise HyperBridgeError(f"training.report_to={name} needs {name}: pip install {name}")
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    from transformers.trainer_utils import get_last_checkpoint
-
-    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
 
 
 def _counts(prepared: Prepared) -> str:
@@ -382,9 +338,7 @@ def _counts(prepared: Prepared) -> str:
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("Train the registers of a recipe.", arguments)
     recipe = load_recipe(options.config, RegisterRecipe, options.set)
-    train_registers(
-        recipe, resume=options.resume, report=lambda line: print(line) if processes().is_main_process else None
-    )
+    train_registers(recipe, resume=options.resume, report=print_once)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hyperbridge.corpus.pairs import PairCounts
     from hyperbridge.corpus.resonance import LinkCounts
     from hyperbridge.corpus.tasks import Build
+    from hyperbridge.encoding import Encoder
     from hyperbridge.scenes import Scene
 
 app = typer.Typer(help="Make scenes from texts, and training pairs from scenes.", no_args_is_help=True)
@@ -67,40 +68,49 @@ def build(
     """
     from rich.console import Console
 
-    from hyperbridge.corpus.executors import run_build
-    from hyperbridge.corpus.outline import tree_path
-    from hyperbridge.corpus.resonance import LinkCounts, link_scenes
     from hyperbridge.corpus.tasks import Build, BuildOptions
-    from hyperbridge.corpus.vectors import add_vectors
-    from hyperbridge.encoding import load_encoder, write_space
-    from hyperbridge.jsonl import write_jsonl
+    from hyperbridge.encoding import load_encoder
 
     _refuse_existing(output, force)
     encoder = None if vectors is None else load_encoder(vectors)
     console = Console(stderr=True)
     plan = Build.of(inputs, output.with_name(output.name + ".parts"), BuildOptions(language, register, old_spelling))
-    with _progress(console) as progress:
-        follow = _Follow(progress, plan)
-        with follow.tasks(beside=workers > 1 or executor != "local"):
-            done = run_build(
-                plan, executor=executor, workers=workers, slurm=_pairs_of(slurm or [], "--slurm"), follow=follow.read
-            )
-    if not done:
+    if not _run(console, plan, executor, workers, _pairs_of(slurm or [], "--slurm")):
         console.print("The jobs are Slurm's now. Give the same command again when they have ended: it gathers.")
         return
-    links = LinkCounts()
-    with console.status("linking what repeats"):
-        scenes: Iterator[Scene] = link_scenes(plan.scenes, links)
-        if encoder is not None:
-            scenes = add_vectors(scenes, encoder)
-        write_jsonl(tree_path(output), plan.nodes())
-        write_jsonl(output, scenes)
-        if encoder is not None:
-            write_space(output, encoder)
+    links = _gather(console, plan, output, encoder)
     drops = plan.counts()
     plan.forget()
     _report_build(console, drops, links)
     console.print(f"{drops.scenes} scenes of {drops.documents} documents: {output}", highlight=False, soft_wrap=True)
+
+
+def _run(console: Console, plan: Build, executor: str, workers: int, slurm: Mapping[str, str]) -> bool:
+    """Build all parts under a progress bar; whether they are built now."""
+    from hyperbridge.corpus.executors import run_build
+
+    with _progress(console) as progress:
+        follow = _Follow(progress, plan)
+        with follow.tasks(beside=workers > 1 or executor != "local"):
+            return run_build(plan, executor=executor, workers=workers, slurm=slurm, follow=follow.read)
+
+
+def _gather(console: Console, plan: Build, output: Path, encoder: Encoder | None) -> LinkCounts:
+    """Write the scenes of all parts, linked and with their vectors, and their tree."""
+    from hyperbridge.corpus.outline import tree_path
+    from hyperbridge.corpus.resonance import LinkCounts, link_scenes
+    from hyperbridge.corpus.vectors import add_vectors
+    from hyperbridge.encoding import write_space
+    from hyperbridge.jsonl import write_jsonl
+
+    links = LinkCounts()
+    with console.status("linking what repeats"):
+        write_jsonl(tree_path(output), plan.nodes())
+        scenes = link_scenes(plan.scenes, links)
+        write_jsonl(output, scenes if encoder is None else add_vectors(scenes, encoder))
+        if encoder is not None:
+            write_space(output, encoder)
+    return links
 
 
 @app.command()

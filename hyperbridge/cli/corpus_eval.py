@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,35 +45,46 @@ def evaluate(
     Whatever the folder has files for: *.conllu treebanks, cedr*.jsonl, drama/*.jsonl, prose/*.txt,
     propp_functions*.jsonl with folk/*.jsonl.
     """
-    import json
-
     from rich.console import Console
 
     from hyperbridge.errors import HyperBridgeError
-    from hyperbridge.jsonl import atomic_writer
 
     if not gold.is_dir():
         raise HyperBridgeError(f"{gold}: no such folder; give one with .conllu treebanks or plays as .jsonl")
     parts = _chosen(only or [])
-    found: list[Table] = []
     console = Console()
-    with Console(stderr=True).status("looking for files") as status:
-        for name, part in parts.items():
-            files = [sorted(gold.rglob(pattern)) for pattern in part.patterns]
-            if not all(files):
-                continue
-            status.update(f"{name}: reading and comparing")
-            for table in part.tables(files):
-                found.append(table)
-                print_table(console, table.title, table.columns, table.rows, right=table.columns[1:])
+    found = []
+    for table in _measured(gold, parts):
+        found.append(table)
+        print_table(console, table.title, table.columns, table.rows, right=table.columns[1:])
     if not found:
         wanted = "; ".join(f"{' with '.join(part.patterns)} ({name})" for name, part in parts.items())
         raise HyperBridgeError(f"{gold}: nothing to measure on below this folder; wanted is any of {wanted}")
     if output is not None:
-        with atomic_writer(output) as file:
-            told = {one.title: [dict(zip(one.columns, row, strict=True)) for row in one.rows] for one in found}
-            json.dump(told, file, ensure_ascii=False, indent=1)
+        _write(output, found)
         console.print(f"{output}", highlight=False, soft_wrap=True)
+
+
+def _measured(gold: Path, parts: Mapping[str, Part]) -> Iterator[Table]:
+    """The tables of the parts that a folder has all files for, each when it is ready."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("looking for files") as status:
+        for name, part in parts.items():
+            files = [sorted(gold.rglob(pattern)) for pattern in part.patterns]
+            if all(files):
+                status.update(f"{name}: reading and comparing")
+                yield from part.tables(files)
+
+
+def _write(output: Path, tables: Sequence[Table]) -> None:
+    import json
+
+    from hyperbridge.jsonl import atomic_writer
+
+    told = {one.title: [dict(zip(one.columns, row, strict=True)) for row in one.rows] for one in tables}
+    with atomic_writer(output) as file:
+        json.dump(told, file, ensure_ascii=False, indent=1)
 
 
 def _chosen(only: Sequence[str]) -> dict[str, Part]:

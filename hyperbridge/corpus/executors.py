@@ -74,26 +74,40 @@ def run_build(
         raise HyperBridgeError(f"no executor '{executor}': {nearest(executor, EXECUTORS)}")
     if workers < 1:
         raise HyperBridgeError(f"--workers {workers}: at least 1 is needed")
-    if executor == "local" and workers == 1:
-        try:
-            run_here(build, follow)
-        finally:
-            build.forget_nothing()
-        return True
-    unfinished = build.unfinished()
     if executor == "slurm":
-        _raise_first_failure(build, unfinished)  # of jobs that have ended since the last call
-    if unfinished:
-        options = _slurm_options(slurm or {}) if executor == "slurm" else {}
-        build.folder.mkdir(parents=True, exist_ok=True)
-        _run_elsewhere(RunTask(build, tuple(unfinished)), executor, workers, options)
-    if executor == "slurm" and build.unfinished():
-        return False
-    _raise_first_failure(build, unfinished)
+        return _run_by_jobs(build, workers, slurm or {})
+    if executor == "local" and workers == 1:
+        _run_alone(build, follow)
+    else:
+        _run_beside(build, executor, workers)
     return True
 
 
-def _run_elsewhere(stage: RunTask, executor: str, workers: int, options: Mapping[str, Any]) -> None:
+def _run_alone(build: Build, follow: Follow) -> None:
+    try:
+        run_here(build, follow)
+    finally:
+        build.forget_nothing()
+
+
+def _run_beside(build: Build, executor: str, workers: int) -> None:
+    unfinished = build.unfinished()
+    if unfinished:
+        _execute(RunTask(build, tuple(unfinished)), executor, workers, {})
+    _raise_first_failure(build, unfinished)
+
+
+def _run_by_jobs(build: Build, workers: int, slurm: Mapping[str, str]) -> bool:
+    """Give Slurm what is unfinished; whether nothing is, for its jobs end later."""
+    unfinished = build.unfinished()
+    _raise_first_failure(build, unfinished)  # of jobs that have ended since the last call
+    if unfinished:
+        _execute(RunTask(build, tuple(unfinished)), "slurm", workers, _slurm_options(slurm))
+    return not build.unfinished()
+
+
+def _execute(stage: RunTask, executor: str, workers: int, options: Mapping[str, Any]) -> None:
+    stage.build.folder.mkdir(parents=True, exist_ok=True)
     try:
         from datatrove.utils.logging import logger
     except ImportError:

@@ -69,7 +69,12 @@ class Base(BaseModel):
 
 
 def load_base(
-    base: Base, *, dtype: Dtype = "float32", load_in_4bit: bool = False, device: str | None = None
+    base: Base,
+    *,
+    dtype: Dtype = "float32",
+    load_in_4bit: bool = False,
+    device: str | None = None,
+    shares: int = 1,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a base's model (in evaluation mode) and tokenizer; never code, never pickles.
 
@@ -78,13 +83,20 @@ def load_base(
         dtype: of the weights, and of the matrix products of a 4-bit base.
         load_in_4bit: quantize to NF4 with double quantization while loading (bitsandbytes).
         device: `cpu`, `cuda:0`, ...; None takes the accelerator where there is one.
+        shares: processes of this launch over which it is shared out (FSDP2); each loads its own share.
 
     Raises:
-        HyperBridgeError: the base is missing or damaged, is not safetensors (or GGUF), or has no usable chat template.
+        HyperBridgeError: the base is missing or damaged, is to be 4-bit and in shares, is not safetensors (or GGUF), or
+            has no usable chat template.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
+    if load_in_4bit and shares > 1:
+        raise HyperBridgeError(
+            "a 4-bit base cannot be shared out over processes; leave load_in_4bit (the variant +qlora), or launch with "
+            "recipes/accelerate/ddp.yaml"
+        )
     refuse_code(base)
     tokenizer = load_tokenizer(base)
     torch_dtype = getattr(torch, dtype)
@@ -94,9 +106,9 @@ def load_base(
             base.path(),
             dtype=torch_dtype,
             use_safetensors=None if base.gguf_file else True,
-            device_map={"": device or default_device()},
             quantization_config=quantization,
             output_loading_info=True,
+            **_placement(shares, device),
             **_options(base),
         )
     if found["missing_keys"]:
@@ -213,6 +225,14 @@ def _loading(base: Base) -> Iterator[None]:
         yield
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise HyperBridgeError(f"base {base.model}: cannot be loaded: {' '.join(str(error).split())[:300]}") from None
+
+
+def _placement(shares: int, device: str | None) -> dict[str, Any]:
+    if shares == 1:
+        return {"device_map": {"": device or default_device()}}
+    from transformers.distributed import DistributedConfig
+
+    return {"distributed_config": DistributedConfig(fsdp_size=shares)}
 
 
 def _options(base: Base) -> dict[str, Any]:

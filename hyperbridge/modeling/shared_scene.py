@@ -10,7 +10,7 @@ holds the header and what comes after it. Memory of a scene: 2 x layers x kv_hea
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +112,12 @@ class SceneStore:
 
 
 def read_scenes(
-    model: PreTrainedModel, scenes: Sequence[Ids], store: SceneStore | None = None, *, pad_token_id: int = 0
+    model: PreTrainedModel,
+    scenes: Sequence[Ids],
+    store: SceneStore | None = None,
+    *,
+    pad_token_id: int = 0,
+    must_read: Callable[[bool], bool] = bool,
 ) -> list[SceneKV]:
     """Keys and values of scenes under the bare base, those in the store from there, each other read once.
 
@@ -121,11 +126,14 @@ def read_scenes(
         scenes: token ids of each, at least one token.
         store: looks up and keeps.
         pad_token_id: fills shorter scenes on the left.
+        must_read: whether to read, given whether a scene is not known. Where the base is shared out over processes they
+            all read when one of them must.
     """
     known = {ids: found for ids in scenes if store is not None and (found := store.get(ids)) is not None}
     missing = [ids for ids in dict.fromkeys(scenes) if ids not in known]
-    if missing:
-        for ids, scene in zip(missing, _read(model, missing, pad_token_id), strict=True):
+    if must_read(bool(missing)):
+        wanted = missing or scenes[:1]
+        for ids, scene in zip(wanted, _read(model, wanted, pad_token_id), strict=True):
             known[ids] = scene
             if store is not None:
                 store.put(ids, scene)
@@ -133,7 +141,10 @@ def read_scenes(
 
 
 def _read(model: PreTrainedModel, scenes: Sequence[Ids], pad_token_id: int) -> list[SceneKV]:
-    """One forward pass without gradient, without logits."""
+    """One forward pass without gradient, with the logits of one token only.
+
+    Through the model's own door, for a base in shares opens its layers there.
+    """
     length = max(map(len, scenes))
     ids = torch.tensor([[pad_token_id] * (length - len(scene)) + list(scene) for scene in scenes], device=model.device)
     mask = torch.tensor([[0] * (length - len(scene)) + [1] * len(scene) for scene in scenes], device=model.device)
@@ -141,11 +152,12 @@ def _read(model: PreTrainedModel, scenes: Sequence[Ids], pad_token_id: int) -> l
     model.eval()  # no dropout, and no checkpointing, which would drop the cache
     try:
         with torch.no_grad():
-            states = model.base_model(
+            states = model(
                 input_ids=ids,
                 attention_mask=mask,
                 position_ids=(mask.cumsum(1) - 1).clamp(min=0),
                 use_cache=True,
+                logits_to_keep=1,
             ).past_key_values
     finally:
         model.train(was_training)

@@ -145,3 +145,8 @@ def test_a_damaged_config_is_one_line(base: Path) -> None:
     (base / "config.json").write_text("{")
     with pytest.raises(HyperBridgeError, match=r"base .*: cannot be loaded: Expecting property name"):
         load_base(Base(model=str(base)))
+
+
+def test_a_four_bit_base_in_shares_is_refused_before_any_work() -> None:
+    with pytest.raises(HyperBridgeError, match=r"a 4-bit base cannot be shared out .* \+qlora"):
+        load_base(Base(model="nobody/nothing"), load_in_4bit=True, shares=2)

@@ -16,13 +16,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hyperbridge.errors import HyperBridgeError
+from hyperbridge.tokenizer.base_tokenizer import BaseTokenizer
 from hyperbridge.tokenizer.extension import Unit
 from hyperbridge.tokenizer.sentencepiece_bpe import (
     extend_backend,
     extend_model,
     loading_config,
     open_sentencepiece,
-    write_sentencepiece,
 )
 from hyperbridge.tokenizer.units import UnitToken, tokens_of
 
@@ -375,11 +375,11 @@ def test_the_folder_loads_with_auto_tokenizer_and_gives_the_same_ids(
         (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
     flags = {"content": "<s>", "special": True, "normalized": False, "lstrip": False, "rstrip": False}
     base_config = {"tokenizer_class": "LlamaTokenizer", "legacy": True, "added_tokens_decoder": {"1": flags}}
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(base_config | {"chat_template": "{{ bos_token }}"}))
+    base_config |= {"chat_template": "{{ bos_token }}"}
     base = open_sentencepiece(small)
     new = random_pieces(base, "снегмолч", 30, 5)
 
-    write_sentencepiece(small, base, new, unit_tokens(), tmp_path)
+    BaseTokenizer("small", "sentencepiece", base, base_config, proto=small).write(tmp_path, new, UNITS)
 
     loaded = AutoTokenizer.from_pretrained(tmp_path)
     extended = extend_backend(base, new, unit_tokens())

@@ -267,7 +267,7 @@ def test_units_that_no_text_holds_are_set_into_it(
 def test_a_time_limit_shortens_the_run_and_a_resumed_one_keeps_it(
     bases: dict[str, Path], extension: Path, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hyperbridge.trainers.graft._seconds_a_step", lambda *arguments: 20.0)
+    monkeypatch.setattr("hyperbridge.trainers.row_trainer._seconds_a_step", lambda *arguments: 20.0)
     output = graft(recipe(bases["tied"], extension, texts, tmp_path / "out", minutes=1), report=silent)
     assert json.loads((output / "graft.json").read_text(encoding="utf-8"))["steps"] == 3
 
@@ -289,6 +289,21 @@ def test_another_bases_extension_is_refused(
     (other / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
     message = refusal(recipe(other, extension, texts, tmp_path / "out"))
     assert "is not the one that was extended" in message
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("asked", [("ACCELERATE_USE_FSDP", "true"), ("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")])
+def test_a_launch_in_shares_is_refused_before_any_work(
+    bases: dict[str, Path],
+    extension: Path,
+    texts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: tuple[str, str],
+) -> None:
+    monkeypatch.setenv(*asked)
+    message = refusal(recipe(bases["tied"], extension, texts, tmp_path / "out"))
+    assert message == "a graft needs the whole base in each process; take recipes/accelerate/ddp.yaml"
     assert not (tmp_path / "out").exists()
 
 

@@ -61,6 +61,22 @@ def test_set_overrides_nested_keys_and_makes_sections(recipe: Path) -> None:
     assert loaded.system_prompt == "коротко=ясно"
 
 
+def test_what_is_given_beside_a_recipe_goes_over_its_file_and_under_the_overrides(recipe: Path) -> None:
+    given = {"training.epochs": 4, "training.seed": 4}
+    loaded = load_recipe(recipe, RegisterRecipe, ["training.seed=5"], given=given)
+    assert (loaded.training.epochs, loaded.training.seed) == (4, 5)
+    with pytest.raises(HyperBridgeError, match=r"^output_dir\.name: 'output_dir' is not a section$"):
+        load_recipe(recipe, RegisterRecipe, given={"output_dir.name": "x"})
+
+
+def test_without_a_file_a_recipe_is_what_is_given_and_the_defaults() -> None:
+    data = {"base.model": "somebody/base", "data.train": "train.jsonl", "registers": {"poet": {"style": "поэтический"}}}
+    loaded = load_recipe(None, RegisterRecipe, given=data | {"output_dir": "runs/test"})
+    assert (loaded.base.model, loaded.training.epochs) == ("somebody/base", 3)
+    with pytest.raises(HyperBridgeError, match=r"^key 'output_dir' is missing$"):
+        load_recipe(None, RegisterRecipe, given=data)
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -161,7 +177,7 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: str, messa
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    assert "нет.yaml: no such recipe file, nor a shipped recipe; (hyperbridge recipes list" in refusal(
+    assert "нет.yaml: no such recipe file, nor a shipped recipe (hyperbridge recipes list" in refusal(
         tmp_path / "нет.yaml"
     )
     assert refusal(Path("nano-ru/register")).startswith(

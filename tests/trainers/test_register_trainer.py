@@ -26,7 +26,7 @@ from hyperbridge.trainers.recipe import RegisterRecipe
 from hyperbridge.trainers.register_trainer import adapter_parameters
 from hyperbridge.trainers.sft import train_registers
 
-DDP = Path(__file__).parents[2] / "recipes/accelerate/ddp.yaml"
+SETUPS = Path(__file__).parents[2] / "recipes/accelerate"
 STEPS = 4
 RATE = 0.01
 STYLES = {"poet": "поэтический", "body": "телесный"}
@@ -196,22 +196,28 @@ def test_together_is_one_by_one_in_every_way_of_saving_memory(
     assert_equal(trained_together(recipe, monkeypatch), recipe, batch_size=3)
 
 
+@pytest.mark.parametrize(
+    ("setup", "activation", "training"),
+    [
+        ("ddp", "scene", {}),
+        ("fsdp2", "scene", {"gradient_accumulation_steps": 2, "gradient_checkpointing": True, "scene_cache": "1MiB"}),
+        ("fsdp2", "always", {"eval_per_epoch": True, "save_steps": 2}),
+    ],
+)
 def test_two_processes_train_what_one_does(
-    save_family: Callable[..., Path], recipe_data: Callable[..., dict[str, Any]], tmp_path: Path
+    setup: str,
+    activation: str,
+    training: dict[str, Any],
+    save_family: Callable[..., Path],
+    recipe_data: Callable[..., dict[str, Any]],
+    tmp_path: Path,
 ) -> None:
     """Under `accelerate launch`, with gloo: each process takes its scenes of every step."""
     recipes = {
-        name: recipe_of(recipe_data(tmp_path / name), save_family("qwen3"), "scene", batch_size=size)
+        name: recipe_of(recipe_data(tmp_path / name), save_family("qwen3"), activation, batch_size=size, **training)
         for name, size in (("one", 4), ("two", 2))
     }
-    path = tmp_path / "two.yaml"
-    path.write_text(yaml.safe_dump(recipes["two"].model_dump()), encoding="utf-8")
-    launch = ["accelerate.commands.accelerate_cli", "launch", "--quiet", "--config_file", str(DDP)]
-    module = ["--module", "hyperbridge.trainers.sft", "--config", str(path)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", *launch, *module], env=environment, capture_output=True, text=True, timeout=300
-    )
+    done = launched(recipes["two"], setup, tmp_path / "two.yaml")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("poet: 6 expressions") == 1
     train_registers(recipes["one"], report=lambda line: None)
@@ -219,3 +225,17 @@ def test_two_processes_train_what_one_does(
         one, two = (load_file(tmp_path / run / "registers" / name / "adapter_model.safetensors") for run in recipes)
         assert max(float((one[key] - two[key]).abs().max()) for key in one) < 2e-5
         assert json.loads((tmp_path / "two/registers" / name / "training.json").read_text())["steps"] == STEPS
+
+
+def launched(recipe: RegisterRecipe, setup: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """The run of a recipe, written to `path`, in the processes of a setup."""
+    path.write_text(yaml.safe_dump(recipe.model_dump()), encoding="utf-8")
+    launch = ["accelerate.commands.accelerate_cli", "launch", "--quiet", "--config_file", str(SETUPS / f"{setup}.yaml")]
+    module = ["--module", "hyperbridge.trainers.sft", "--config", str(path)]
+    return subprocess.run(
+        [sys.executable, "-m", *launch, *module],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )

@@ -303,18 +303,31 @@ def test_a_logger_that_is_not_installed_is_the_users_error(
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "name"),
-    [("ACCELERATE_USE_FSDP", "true", "FSDP"), ("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3", "DeepSpeed ZeRO-3")],
+    ("asked", "said"),
+    [
+        ({"ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"}, "DeepSpeed ZeRO-3 .* take recipes/accelerate/fsdp2.yaml"),
+        ({"FSDP_VERSION": "1"}, "fsdp_version: 1 is not there; leave fsdp_version: 2"),
+        ({"FSDP_OFFLOAD_PARAMS": "true"}, "fsdp_offload_params: true is not there"),
+        ({"FSDP_RESHARD_AFTER_FORWARD": "false"}, "fsdp_reshard_after_forward: false is not there"),
+    ],
 )
-def test_a_base_in_parts_is_refused_before_any_work(
+def test_shares_that_are_not_there_are_refused_before_any_work(
     recipe_data: Callable[..., dict[str, Any]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    variable: str,
-    value: str,
-    name: str,
+    asked: dict[str, str],
+    said: str,
 ) -> None:
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(HyperBridgeError, match=f"{name} cuts the base into parts"):
+    for variable, value in {"ACCELERATE_USE_FSDP": "true", **asked}.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(HyperBridgeError, match=said):
         train_registers(RegisterRecipe.model_validate(recipe_data(tmp_path / "run")))
     assert not (tmp_path / "run").exists()
+
+
+def test_one_process_under_fsdp_holds_the_whole_base(
+    recipe_data: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    run = train_registers(RegisterRecipe.model_validate(recipe_data(tmp_path / "run", max_steps=1)), report=len)
+    assert (run / "config.json").exists()
