@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from hyperbridge.corpus.clauses_ru import ChosenClause, Clause
 from hyperbridge.corpus.content_ru import Sentence, is_content, is_manner, is_proper, shown
-from hyperbridge.corpus.parsing_ru import Token, agreeing, rarity
+from hyperbridge.corpus.parsing_ru import Token, agreeing, lexicon, rarity
 from hyperbridge.corpus.places_ru import is_place, place_likeness
 
 # How much it says of a place that a preposition and a case tell where, or which way, or that there is only an object.
@@ -36,6 +36,11 @@ _LIKENESS = 4.0
 _LIKE_PLACE = 0.1
 _SAME_SENTENCE, _SAME_CLAUSE = 1.5, 4.5
 _SKIPPED_BEFORE_NOUN = frozenset({"ADJ", "DET", "PRON", "NUM", "ADV", "PART"})
+# Pronouns that a preposition governs itself (`на него тоску`), and the forms that rather say whose: `в его доме`.
+_PERSONAL, _WHOSE = lexicon("я ты мы вы он она оно они себя"), lexicon("его ее её их")
+# `Как дым в трубу`: what only likens tells of no place.
+_LIKE = lexicon("как словно будто точно подобно")
+_NUMBERS = frozenset({"sing", "plur"})
 _GENDERS = ("masc", "femn", "neut")
 # By the rule that fired: `в лесу`, `к лесу`, an object; an attribute, an adverb.
 _PLACE_CONFIDENCE, _WAY_CONFIDENCE, _OBJECT_CONFIDENCE = 0.8, 0.6, 0.4
@@ -103,11 +108,19 @@ def _is_object(token: Token) -> bool:
 
 def _after_preposition(sentence: Sentence, place: int) -> tuple[Token, float, float] | None:
     """The noun after a preposition, how much the two say of a place, and how sure that is."""
-    noun = _noun_after(sentence, place)
+    noun = None if _only_likens(sentence, place) else _noun_after(sentence, place)
     weight = _PREPOSITIONS.get((sentence[place].lemma, noun.feats.get("Case", "")), 0.0) if noun else 0.0
     if noun is None or not weight or not is_place(sentence[place].lemma, noun):
         return None
     return noun, weight, _PLACE_CONFIDENCE if weight == _WHERE else _WAY_CONFIDENCE
+
+
+def _only_likens(sentence: Sentence, place: int) -> bool:
+    """Whether the stretch between marks around a place likens (`как дым в трубу`) and tells nothing: it has no verb."""
+    first = next((at + 1 for at in range(place, -1, -1) if sentence[at].pos == "PUNCT"), 0)
+    last = next((at for at in range(place, len(sentence)) if sentence[at].pos == "PUNCT"), len(sentence))
+    likens = any(token.lemma in _LIKE for token in sentence[first:place])
+    return likens and not any("VERB" in token.grammemes for token in sentence[first:last])
 
 
 def _nearness(sentence: Sentence, place: int, clause: Clause | None) -> float:
@@ -123,7 +136,8 @@ def _noun_after(sentence: Sentence, place: int) -> Token | None:
     for token in sentence[place + 1 : place + 5]:
         if token.pos in {"NOUN", "PROPN"}:
             return token
-        if token.pos not in _SKIPPED_BEFORE_NOUN and "PRTF" not in token.grammemes:
+        personal = token.lemma in _PERSONAL and token.text.lower() not in _WHOSE
+        if personal or (token.pos not in _SKIPPED_BEFORE_NOUN and "PRTF" not in token.grammemes):
             return None
     return None
 
@@ -155,6 +169,8 @@ def _is_attribute(token: Token) -> bool:
 
 def _agree(quality: Token, noun: Token) -> bool:
     same = all(quality.feats.get(key) == noun.feats.get(key) for key in ("Case", "Number"))
+    # The tagger may give an instrument its participle's case: `двор, обсаженный тополями`.
+    same = same and _NUMBERS & quality.grammemes == _NUMBERS & noun.grammemes
     return same and noun.pos == "NOUN" and "NOUN" in noun.grammemes and "Abbr" not in noun.grammemes
 
 

@@ -54,6 +54,23 @@ def test_the_best_comes_first_and_more_motifs_make_surer() -> None:
     assert archetypes[0].confidence > archetypes[1].confidence >= MIN_CONFIDENCE
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Витязь сел у костра и достал хлеб.", "герой"),
+        ("Годы убили в нём прежнее чувство.", "смерть"),
+        ("Денег нет, за неволю придётся идти пешком.", "плен"),
+        ("Глас народа слышен по всему городу, и все его зовут правдой.", "зов"),
+    ],
+)
+def test_a_title_or_a_figure_of_speech_is_not_enough(text: str, name: str) -> None:
+    assert name not in {archetype.name for archetype in found(text)}
+
+
+def test_a_title_beside_a_deed_is_enough() -> None:
+    assert "герой" in {archetype.name for archetype in found("Храбрый витязь добыл победу.")}
+
+
 def test_nothing_is_found_where_nothing_is() -> None:
     assert found("На столе лежала синяя тетрадь, рядом стоял стакан чая.") == []
     assert find_archetypes([]) == []

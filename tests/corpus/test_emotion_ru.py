@@ -64,6 +64,23 @@ def test_a_word_names_a_finer_emotion(text: str, name: str) -> None:
     assert found.confidence >= 0.5
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Мельник осерчал и прогнал работника со двора.", "гнев"),
+        ("Кузнец опешил, увидев пустую избу.", "удивление"),
+        ("Заяц оробел и спрятался за пень.", "страх"),
+    ],
+)
+def test_a_plain_word_names_a_fitted_emotion_that_the_model_does_not_hear(text: str, name: str) -> None:
+    assert emotion(text) == Emotion(name, 0.5)
+
+
+def test_an_attribute_alone_is_half_a_word() -> None:
+    assert emotion("На скатерти лежал нежный лепесток.") == Emotion("нежность", 0.25)
+    assert emotion("Нежный лист ласково тронул щёку.") == Emotion("нежность", 0.62)
+
+
 @pytest.mark.parametrize("text", ["В доме не было покоя.", "Старик жил без надежды.", "Он никакого стыда не знал."])
 def test_a_negated_word_names_nothing(text: str) -> None:
     found = emotion(text)

@@ -32,6 +32,28 @@ def test_a_field_is_a_place_and_no_person_time_body_or_phrase(text: str, expecte
     assert field(text) == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "От скуки он считал ворон.",
+        "Сестра пришла в отчаяние.",
+        "Мельник был в раздумье.",
+        "По мнению соседа, дождь скоро пройдёт.",
+        "К счастию, никто не утонул.",
+    ],
+)
+def test_what_one_feels_or_thinks_is_no_field(text: str) -> None:
+    assert field(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("Брат погиб на войне.", "война"), ("Старик сидел в телеге.", "телега"), ("Дети заснули в тишине.", "тишина")],
+)
+def test_what_one_can_be_in_is_a_field_though_it_is_no_place(text: str, expected: str) -> None:
+    assert field(text) == expected
+
+
 def test_no_place_is_no_field() -> None:
     assert field("У меня болит голова.") is None
 
