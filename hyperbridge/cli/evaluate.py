@@ -1,7 +1,12 @@
-"""`hyperbridge evaluate RECIPE`: the register matrix of a trained run, and unseen scenes said in every register."""
+"""`hyperbridge evaluate RECIPE`: what a trained run can do, on data it has not seen.
+
+Of registers the matrix, and unseen scenes said by each; of an interpreter what it finds of the scenes in their texts;
+of a synthesizer how much less it is surprised by replies than the bare base.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
     from hyperbridge.modeling.bridge import HyperBridge
     from hyperbridge.scenes import Scene
     from hyperbridge.trainers.preparation import Pair
+    from hyperbridge.trainers.recipe import RegisterRecipe
 
 Item = TypeVar("Item")
 
@@ -29,39 +35,123 @@ def evaluate(
     rows: Annotated[int, typer.Option("--rows", min=1, help="Held-out expressions a register, at most.")] = 300,
     seed: Annotated[int, typer.Option("--seed", help="Of the sampling.")] = 0,
 ) -> None:
-    """Write register_matrix.json and report.html into the run's folder, and print both as tables."""
-    from hyperbridge.errors import HyperBridgeError
-    from hyperbridge.evaluation.register_matrix import register_matrix
-    from hyperbridge.evaluation.report import Section, save_samples, write_report
+    """Measure a run on what it was not trained on: tables here, and files in its folder."""
     from hyperbridge.modeling.bridge import HyperBridge
-    from hyperbridge.trainers.preparation import load_pairs, of_style, scored_rows
+    from hyperbridge.trainers.preparation import pairs_of
     from hyperbridge.trainers.recipe import RegisterRecipe, load_recipe
 
     loaded = load_recipe(recipe, RegisterRecipe, overrides)
-    if loaded.data.test is None:
-        raise HyperBridgeError(f"{recipe}: data.test is missing; evaluation needs expressions that were not trained on")
+    pairs = {name: _spread(own, rows) for name, own in pairs_of(loaded, "test").items()}
+    _require_test(recipe, loaded, pairs)
     book_scenes = _spread(_read_book(book), scenes) if book else []
     bridge = HyperBridge.from_pretrained(loaded.output_dir, dtype=loaded.base.dtype)
-    pairs = load_pairs(loaded.data.test, loaded.data.scenes)
-    held_out = {
-        name: scored_rows(_spread(of_style(pairs, style), rows), bridge.tokenizer, loaded.system_prompt)
-        for name, style in bridge.styles.items()
-        if name in bridge.registers
-    }
+    written = []
+    if bridge.registers:
+        said = {"Unseen scenes": _spread(_unseen(loaded), scenes)} | (
+            {f"Scenes of {book.name}": book_scenes} if book else {}
+        )
+        written += _registers(loaded, bridge, pairs, said, seed)
+    for name, task in bridge.tasks.items():
+        if task == "interpret":
+            written.append(_interpreter(loaded, bridge, name, pairs[name]))
+        elif task == "reply":
+            _synthesizer(loaded, bridge, name, pairs[name])
+    print(*written, sep="\n")
+
+
+def _require_test(name: str, recipe: RegisterRecipe, pairs: Mapping[str, list[Pair]]) -> None:
+    from hyperbridge.errors import HyperBridgeError
+
+    for adapter, own in pairs.items():
+        replies = recipe.registers[adapter].task == "reply"
+        given = recipe.data.replies.test if replies and recipe.data.replies else recipe.data.test
+        key = "data.replies.test" if replies else "data.test"
+        if given is None:
+            raise HyperBridgeError(f"{name}: {key} is missing; evaluation needs expressions that were not trained on")
+        if not own:
+            raise HyperBridgeError(f"{name}: {given} has no expression for {adapter}")
+
+
+def _unseen(recipe: RegisterRecipe) -> list[Scene]:
+    from hyperbridge.trainers.preparation import load_pairs
+
+    assert recipe.data.test is not None
+    return _distinct(load_pairs(recipe.data.test, recipe.data.scenes))
+
+
+def _registers(
+    recipe: RegisterRecipe,
+    bridge: HyperBridge,
+    pairs: Mapping[str, list[Pair]],
+    said: dict[str, list[Scene]],
+    seed: int,
+) -> list[Path]:
+    """The register matrix, and scenes in every register: register_matrix.json, samples.json and report.html."""
+    from hyperbridge.evaluation.register_matrix import register_matrix
+    from hyperbridge.evaluation.report import Section, save_samples, write_report
+    from hyperbridge.trainers.preparation import scored_rows
+
+    held_out = {name: scored_rows(pairs[name], bridge.tokenizer, recipe.system_prompt) for name in bridge.registers}
     matrix = register_matrix(bridge, held_out)
-    sections = [Section("Unseen scenes", _say(bridge, _spread(_distinct(pairs), scenes), seed))]
-    if book_scenes and book:
-        sections.append(Section(f"Scenes of {book.name}", _say(bridge, book_scenes, seed)))
-    output = Path(loaded.output_dir)
+    sections = [Section(title, _say(bridge, scenes, seed)) for title, scenes in said.items()]
+    output = Path(recipe.output_dir)
     matrix.save(output / "register_matrix.json")
     save_samples(output / "samples.json", sections[0])
     counts = ", ".join(f"{name} {len(own)}" for name, own in held_out.items())
-    note = f"Base {loaded.base.model}, LoRA r={loaded.lora.r}; held-out expressions: {counts}."
+    note = f"Base {recipe.base.model}, LoRA r={recipe.lora.r}; held-out expressions: {counts}."
     write_report(
         output / "report.html", title=output.name, matrix=matrix, styles=bridge.styles, sections=sections, note=note
     )
     _print(matrix, sections)
-    print(f"{output / 'report.html'}\n{output / 'register_matrix.json'}")
+    return [output / "report.html", output / "register_matrix.json"]
+
+
+def _interpreter(recipe: RegisterRecipe, bridge: HyperBridge, name: str, pairs: list[Pair]) -> Path:
+    """What an interpreter finds of the scenes in their texts, beside the rules and chance: interpretation.json."""
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    from hyperbridge.evaluation.interpretation import FILE_NAME, SLOTS, interpretations, save
+    from hyperbridge.scenes import Scene
+
+    texts = [str(pair.asked) for pair in pairs]
+
+    def asked(texts: Sequence[str]) -> Iterator[Scene | None]:
+        for text in track(texts, description="interpreting", transient=True):
+            yield next(iter(bridge.interpret(text)), None)
+
+    def ruled(texts: Sequence[str]) -> Iterator[Scene | None]:
+        for text in track(texts, description="reading", transient=True):
+            yield next(iter(bridge.read(text)), None)
+
+    ways = {name: asked, "rules": ruled}
+    found = interpretations(texts, [Scene.from_prompt(pair.said) for pair in pairs], ways)
+    path = Path(recipe.output_dir) / FILE_NAME
+    save(path, found)
+    table = Table("F1 of words", "scenes", "all", *SLOTS, title=f"Scenes of {len(texts)} texts", title_justify="left")
+    for way, one in found.items():
+        slots = (f"{words.f1:.3f}" for words in one.slots.values())
+        table.add_row(way, f"{one.scenes / one.texts:.0%}", f"{one.f1:.3f}", *slots)
+    Console().print(table)
+    return path
+
+
+def _synthesizer(recipe: RegisterRecipe, bridge: HyperBridge, name: str, pairs: list[Pair]) -> None:
+    """How surprised a synthesizer and the bare base are by replies that neither has seen."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from hyperbridge.evaluation.register_matrix import bits_per_character
+    from hyperbridge.modeling.bundle import BARE
+    from hyperbridge.modeling.scoring import register_bits
+    from hyperbridge.trainers.preparation import scored_rows
+
+    rows = scored_rows(pairs, bridge.tokenizer, recipe.system_prompt)
+    table = Table("bits per character", f"{len(rows)} replies", title="Replies", title_justify="left")
+    for adapter in (BARE, name):
+        table.add_row(adapter, f"{bits_per_character(register_bits(bridge.bank, adapter, rows), rows):.3f}")
+    Console().print(table)
 
 
 def _read_book(book: Path) -> list[Scene]:

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from hyperbridge.trainers.recipe import RegisterRecipe
+from hyperbridge.trainers.sft import train_registers
+
 BOOK = (
     "Старый рыбак медленно вытащил лодку на мокрый песок, и над озером поднялся туман.\n\n"
     "Вдова закрыла ставни, зажгла лампу и села к столу писать длинное письмо сыну.\n"
@@ -79,3 +82,50 @@ def test_a_book_without_scenes_is_one_line(
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert message in call("evaluate", recipe, "--book", tmp_path / name).error
     assert not (run / "report.html").exists()
+
+
+@pytest.fixture(scope="module")
+def translators(tmp_path_factory: pytest.TempPathFactory, recipe_data: Any) -> Path:
+    """The recipe of a run with an interpreter and a synthesizer and no register."""
+    folder = tmp_path_factory.mktemp("translators")
+    reply = {"message": "Кто там?", "scenes": [{"scene": "мосттуман"}], "reply": "Это я, открой."}
+    (folder / "replies.jsonl").write_text(json.dumps(reply, ensure_ascii=False) + "\n", encoding="utf-8")
+    data = recipe_data(folder / "run", max_steps=120)
+    data["data"]["replies"] = dict.fromkeys(("train", "test"), str(folder / "replies.jsonl"))
+    data["registers"] = {
+        "scene_interpreter": {"style": "интерпретатор", "task": "interpret"},
+        "response_synthesizer": {"style": "синтезатор", "task": "reply"},
+    }
+    train_registers(RegisterRecipe.model_validate(data), report=lambda line: None)
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def test_an_interpreter_is_held_against_the_rules_and_chance(call, translators: Path) -> None:
+    said = call("evaluate", translators, "--set", f"data.test={train_file(translators)}")
+    assert said.code == 0
+    path = translators.parent / "run/interpretation.json"
+    assert said.out.splitlines()[-1] == str(path)
+    told = json.loads(path.read_text(encoding="utf-8"))
+    assert list(told) == ["scene_interpreter", "rules", "another scene"]
+    assert told["scene_interpreter"]["f1"] > 0.9  # asked what it was taught
+    assert told["rules"]["f1"] < told["scene_interpreter"]["f1"]
+    assert f"{told['rules']['f1']:.3f}" in said.out
+    assert not (translators.parent / "run/report.html").exists()
+
+
+def test_a_synthesizer_is_held_against_the_bare_base(call, translators: Path) -> None:
+    lines = call("evaluate", translators).out.splitlines()
+    bits = {line.split()[1]: float(line.split()[3]) for line in lines if "base" in line or "synthesizer" in line}
+    assert bits["response_synthesizer"] < 0.75 * bits["base"]
+
+
+def test_replies_that_were_not_trained_on_are_needed(call, translators: Path) -> None:
+    assert call("evaluate", translators, "--set", "data.replies.test=null").error == (
+        f"error: {translators}: data.replies.test is missing; evaluation needs expressions that were not trained on"
+    )
+
+
+def train_file(recipe: Path) -> str:
+    return str(yaml.safe_load(recipe.read_text(encoding="utf-8"))["data"]["train"])
