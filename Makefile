@@ -1,6 +1,6 @@
 # make demo       install, train five registers on the embedded base, print them, write runs/demo/report.html
 # make demo BOOK=path/to/book.txt    ... and say some scenes of your own book
-# make test       install, run the fast tests          make test-all   ... and the slow ones (vLLM: 3 GB in .venv-vllm)
+# make test       install, run the fast tests          make test-all   ... and the slow ones (vLLM 3 GB, llama.cpp 0.4 GB)
 # make lint       ruff, mypy, the floors of the house
 
 PYTHON ?= python3

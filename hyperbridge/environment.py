@@ -1,8 +1,8 @@
 """What is installed here and what is wrong with it: each check is a function that gives findings.
 
 A finding says what was looked at, what was found and, where something is missing or broken, the command that mends
-it. Nothing is changed and nothing is sent, except one question to the Hub who owns the token. Cost: a few seconds,
-most of them importing torch.
+it. Nothing is changed and nothing is sent, except one question to the Hub: who owns the token, or without one whether
+it answers. Cost: a few seconds, most of them importing torch.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hyperbridge.errors import HyperBridgeError
 
 if TYPE_CHECKING:
+    from huggingface_hub import HfApi
     from packaging.requirements import Requirement
 
 State = Literal["ok", "note", "wrong"]
@@ -169,23 +170,43 @@ def _hub() -> Iterator[Finding]:
     if constants.is_offline_mode():
         yield Finding("note", "Hub", "HF_HUB_OFFLINE is set: only the cache is used", "unset HF_HUB_OFFLINE")
         return
-    if not get_token():
-        yield Finding(
-            "note", "Hub token", "none: public repositories can be read, nothing can be pushed", "hf auth login"
-        )
-        return
     try:
         with hub.hub_errors(constants.ENDPOINT):
-            owner = HfApi().whoami()
+            owner = _owner(HfApi(), get_token())
     except hub.HubUnreachable as error:
         yield Finding("note", "Hub", str(error), "check the network, or export HF_ENDPOINT=...")
     except HyperBridgeError as error:
-        yield Finding("wrong", "Hub token", str(error), "hf auth login")
+        if get_token():
+            yield Finding("wrong", "Hub token", str(error), "hf auth login")
+        else:
+            yield Finding("note", "Hub", str(error), "export HF_ENDPOINT=..., or try again later")
     else:
-        role = owner.get("auth", {}).get("accessToken", {}).get("role", "unknown")
-        state: State = "ok" if role in ("write", "fineGrained") else "note"
-        mend = None if state == "ok" else "hf auth login, with a token that may write"
-        yield Finding(state, "Hub", f"{constants.ENDPOINT} as {owner['name']}, token: {role}", mend)
+        yield _signed_in(constants.ENDPOINT, owner)
+
+
+def _owner(api: HfApi, token: str | None) -> dict[str, Any] | None:
+    """Who owns the token; without one something is asked that needs none."""
+    if token:
+        return dict(api.whoami())
+    next(iter(api.list_models(limit=1)), None)
+    return None
+
+
+def _signed_in(endpoint: str, owner: dict[str, Any] | None) -> Finding:
+    """What a token may do, from the Hub's answer to whose it is."""
+    if owner is None:
+        found = f"{endpoint}, no token: public repositories can be read, nothing can be pushed"
+        return Finding("note", "Hub", found, "hf auth login")
+    token = owner.get("auth", {}).get("accessToken", {})
+    role = token.get("role", "unknown")
+    found = f"{endpoint} as {owner['name']}, token: {role}"
+    if role == "write":
+        return Finding("ok", "Hub", found)
+    scoped = token.get("fineGrained", {}).get("scoped", [])
+    may_write = [one["entity"].get("name", "?") for one in scoped if "repo.write" in one.get("permissions", [])]
+    if may_write:
+        return Finding("ok", "Hub", f"{found}, may write to {', '.join(may_write)}")
+    return Finding("note", "Hub", found, "hf auth login, with a token that may write")
 
 
 def _line(error: Exception) -> str:

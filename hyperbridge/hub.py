@@ -8,6 +8,7 @@ of somebody else in between is refused, not overwritten. Cost: two or three smal
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -22,6 +23,8 @@ from hyperbridge.errors import HyperBridgeError
 RepoType = Literal["model", "dataset"]
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".h5", ".msgpack", ".npy", ".npz")
 SMALL = 1_000_000  # bytes that are fetched before a progress bar is read
+TIMEOUT = 10  # seconds to wait for an answer that is no file
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 _REPO_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", re.ASCII)
 
 
@@ -67,18 +70,19 @@ def list_files(repo_id: str, commit: str, repo_type: RepoType = "model") -> List
         HyperBridgeError: the Hub cannot be reached, or a path leads out of the repository.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.hf_api import RepoFile
 
+    api = HfApi()
+    about = api.dataset_info if repo_type == "dataset" else api.model_info
     with hub_errors(repo_id, commit):
-        tree = HfApi().list_repo_tree(repo_id, recursive=True, revision=commit, repo_type=repo_type)
-        files = [entry for entry in tree if isinstance(entry, RepoFile)]
+        # Not list_repo_tree: that tries again for half a minute where there is no network.
+        files = about(repo_id, revision=commit, files_metadata=True, timeout=TIMEOUT).siblings or []
     for entry in files:
-        _check_path(repo_id, entry.path)
+        _check_path(repo_id, entry.rfilename)
     return Listing(
         repo_id,
         commit,
-        {entry.path: entry.size for entry in files},
-        {entry.path: entry.lfs.sha256 for entry in files if entry.lfs},
+        {entry.rfilename: entry.size or 0 for entry in files},
+        {entry.rfilename: entry.lfs.sha256 for entry in files if entry.lfs},
     )
 
 
@@ -188,6 +192,13 @@ def licence(repo_id: str) -> str | None:
     return getattr(card, "license", None)
 
 
+def address(repo_id: str, repo_type: RepoType = "model") -> str:
+    """The page of a repository."""
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT}/{'datasets/' if repo_type == 'dataset' else ''}{repo_id}"
+
+
 def matching(paths: Iterable[str], patterns: Sequence[str]) -> list[str]:
     """The paths that match one of the globs (`*` crosses folders), in their order."""
     return [path for path in paths if any(fnmatchcase(path, pattern) for pattern in patterns)]
@@ -230,15 +241,23 @@ def hub_errors(repo_id: str, revision: str | None = None, *, writing: bool = Fal
         todo = "or it is private: sign in with `hf auth login`"
         raise HyperBridgeError(f"{repo_id}: the Hub has no such repository, {todo}") from None
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.RevisionResolutionError) as error:
-        raise HubUnreachable(f"{named}: the Hub cannot be reached, and the cache lacks it: {_reason(error)}") from None
+        lacking = "a push needs it" if writing else "the cache lacks it"
+        raise HubUnreachable(f"{named}: the Hub cannot be reached, and {lacking}: {_reason(error)}") from None
     except errors.HfHubHTTPError as error:
         raise HyperBridgeError(_refusal(named, error, writing=writing)) from None
     except (OSError, httpx2.TransportError) as error:
+        if getattr(error, "errno", None) in NO_ROOM:
+            todo = "hyperbridge doctor shows the disks"
+            raise HyperBridgeError(f"{named}: the cache cannot be written to: {_reason(error)}; {todo}") from None
         raise HubUnreachable(f"{named}: the Hub cannot be reached: {_reason(error)}") from None
 
 
 def _refusal(named: str, error: Any, *, writing: bool) -> str:
+    from huggingface_hub import get_token
+
     status = error.response.status_code
+    if status == 401 and not get_token():
+        return f"{named}: you are not signed in to the Hub; sign in with `hf auth login`"
     if status == 401:
         return f"{named}: the Hub does not know this token; sign in with `hf auth login`"
     if status == 403:

@@ -150,11 +150,16 @@ class Scene(_Record):
         return "; ".join(parts)
 
     @classmethod
-    def from_prompt(cls, line: str) -> Scene:
+    def from_prompt(cls, line: str, *, lenient: bool = False) -> Scene:
         """Read a prompt form back; a bare `жар+тишина+вход` is a prompt form too.
 
+        Args:
+            line: the prompt form.
+            lenient: leave out parts that cannot be read, as a model may write them, instead of raising.
+
         Raises:
-            HyperBridgeError: the head is empty, a part has no `=`, or its key is unknown or repeated.
+            HyperBridgeError: the head is empty; and unless lenient, a part has no `=`, or its key is unknown or
+                repeated, or the tension is no number from 0 to 1.
         """
         head, *parts = _split(line, ";")
         seams = tuple(_unescape(piece) for piece in _split(head, "+"))
@@ -163,15 +168,13 @@ class Scene(_Record):
         data: dict[str, Any] = {"scene": "".join(seams)}
         if len(seams) > 1:
             data["hyperlexeme"] = seams
-        seen = set()
+        seen: set[str] = set()
         for part in parts:
-            key, equals, raw = part.partition("=")
-            key = key.strip()
-            if not equals or key not in _PROMPT_KEYS or key in seen:
-                what = "no '='" if not equals else f"a repeated key {key!r}" if key in seen else f"unknown key {key!r}"
-                raise HyperBridgeError(f"scene prompt part {part!r}: {what}; known keys: {', '.join(_PROMPT_KEYS)}")
-            seen.add(key)
-            _assign(data, key, raw)
+            try:
+                _assign_part(data, part, seen)
+            except HyperBridgeError:
+                if not lenient:
+                    raise
         return cls.model_validate(data)
 
     def meaning(self) -> Scene:
@@ -235,6 +238,16 @@ _COMPONENT_KEYS = ("agent", "act", "field", "tone", "meta")
 _META_KEYS = {"Δ": "Δ", "emotion": "emotion", "arch": "arch", "symbol": "symbol"}
 _LIST_KEYS = ("hyperlexeme", "meta")
 _PROMPT_KEYS = ("hyperlexeme", "Δ", *_COMPONENT_KEYS, "emotion", "arch", "symbol", "mode", "context", "tension")
+
+
+def _assign_part(data: dict[str, Any], part: str, seen: set[str]) -> None:
+    key, equals, raw = part.partition("=")
+    key = key.strip()
+    if not equals or key not in _PROMPT_KEYS or key in seen:
+        what = "no '='" if not equals else f"a repeated key {key!r}" if key in seen else f"unknown key {key!r}"
+        raise HyperBridgeError(f"scene prompt part {part!r}: {what}; known keys: {', '.join(_PROMPT_KEYS)}")
+    seen.add(key)
+    _assign(data, key, raw)
 
 
 def _assign(data: dict[str, Any], key: str, raw: str) -> None:

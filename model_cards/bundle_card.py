@@ -14,6 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hyperbridge.locations import PACKAGE_PREFIX
+
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
@@ -39,6 +41,7 @@ class BundleFacts:
         base: the base as a Hub id or `hyperbridge:` path; `revision` its commit where it has one.
         styles: register name -> the seed's name of it.
         recipe: recipe.json; empty where the run is older than the file.
+        tasks: register name -> `speak`, `interpret` or `reply`.
         training: register -> training.json.
         matrix: register_matrix.json (`base`, `matrix`), or None.
         samples: scenes said in every register: `scene`, `voices`.
@@ -47,6 +50,7 @@ class BundleFacts:
     base: str
     revision: str | None
     styles: dict[str, str]
+    tasks: dict[str, str] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     training: dict[str, dict[str, Any]] = field(default_factory=dict)
     matrix: dict[str, Any] | None = None
@@ -55,6 +59,17 @@ class BundleFacts:
     @property
     def on_hub(self) -> bool:
         return self.revision is not None
+
+    def doing(self, task: str) -> list[str]:
+        """The adapters of a task."""
+        return [name for name in self.styles if self.tasks.get(name, "speak") == task]
+
+    def data(self) -> list[str]:
+        """The files they learned from, without the folders of the machine they learned on."""
+        named = self.recipe.get("data", {})
+        replies = (named.get("replies") or {}).get("train")
+        read = [named.get("train")] if self.doing("speak") or self.doing("interpret") else []
+        return [path if path.startswith(PACKAGE_PREFIX) else Path(path).name for path in [*read, replies] if path]
 
     def seconds(self) -> float | None:
         """How long the run took; all its registers were trained together."""
@@ -79,7 +94,9 @@ class BundleFacts:
             )
 
 
-def read_facts(folder: Path, base: str, revision: str | None, styles: dict[str, str]) -> BundleFacts:
+def read_facts(
+    folder: Path, base: str, revision: str | None, styles: dict[str, str], tasks: dict[str, str]
+) -> BundleFacts:
     """Read what a run's folder tells; what is not there is left out of the card."""
     training = {name: _read(folder / "registers" / name / TRAINING) for name in styles}
     matrix = _read(folder / MATRIX)
@@ -88,6 +105,7 @@ def read_facts(folder: Path, base: str, revision: str | None, styles: dict[str, 
         base,
         revision,
         styles,
+        tasks,
         _read(folder / RECIPE) or {},
         {name: found for name, found in training.items() if found},
         matrix if known else None,
@@ -151,7 +169,7 @@ def _render(
     about: dict[str, Any] = {"base_model": facts.base, "base_model_relation": "adapter"} if facts.on_hub else {}
     card_data = ModelCardData(
         language=[facts.recipe.get("language", "ru")],
-        license=licences.adapters or licences.base or "other",
+        license=licences.adapters or "other",  # nobody but their author can give one
         library_name=library,
         pipeline_tag="text-generation",
         tags=["hyperbridge", "lora", "register", *registers],

@@ -133,6 +133,7 @@ def render_extended_base_card(
         measures=list(next(iter(figures.texts.values()), {})) if figures else [],
         measured_by=figures.measured_by if figures else None,
         machine=figures.machine if figures else None,
+        seconds=graft.get("seconds"),
         **{key: graft[key] for key in ("new_tokens", "rows", "tied", "start", "steps")},
     )
     return str(card)

@@ -23,11 +23,21 @@ def render_scenes_card(
     scenes: int,
     words: int,
     tables: Sequence[CountTable],
-    example: str | None,
+    example: str,
     licence: str | None,
     language: str = "ru",
 ) -> str:
-    """The README.md of a repository that holds `scenes.jsonl`; passes huggingface_hub's DatasetCard validation."""
+    """The README.md of a repository that holds `scenes.jsonl`; passes huggingface_hub's DatasetCard validation.
+
+    Args:
+        repo_id: where it will lie.
+        scenes: their number.
+        words: of their passages; 0 where they have none, and then nothing is said of reading texts.
+        tables: what was counted.
+        example: a scene as JSON.
+        licence: of the texts; None where nobody said.
+        language: of the texts.
+    """
     from huggingface_hub import DatasetCard, DatasetCardData
     from jinja2 import StrictUndefined, Template
 

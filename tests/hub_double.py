@@ -1,8 +1,8 @@
 """A small Hub for tests: the part of the Hub's HTTP API that huggingface_hub uses to push and to pull.
 
 Repositories live in memory: commits of whole trees, branches, LFS objects by SHA-256. An unmodified huggingface_hub
-talks to it over loopback (`test_double.py` proves it). `requests` is the log of what was asked, `fail` makes the next
-matching request fail. Xet is not spoken.
+talks to it over loopback (`test_hub_double.py` proves it). `requests` is the log of what was asked, `fail` makes the
+next matching request fail. Xet is not spoken.
 
 Importing this module, which must come before huggingface_hub's import, keeps the tests off every other Hub: the
 endpoint is a loopback port that refuses until the double is served.
@@ -33,6 +33,7 @@ _SOCKET.bind(("127.0.0.1", 0))
 ENDPOINT = os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{_SOCKET.getsockname()[1]}"
 
 OWNER, READER = "hf_owner", "hf_reader"
+FINE_GRAINED = {"hf_fine_writer": "writer", "hf_fine_looker": "looker"}
 NO_COMMIT = "0" * 40
 
 
@@ -163,11 +164,15 @@ class HubDouble:
     def _accounts(self, app: FastAPI) -> None:
         @app.get("/api/whoami-v2")
         def whoami(request: Request) -> dict[str, Any]:
-            name = {OWNER: "owner", READER: "reader"}.get(_token(request))
+            name = {OWNER: "owner", READER: "reader", **FINE_GRAINED}.get(_token(request))
             if name is None:
                 raise HTTPException(401, headers={"X-Error-Message": "Invalid credentials in Authorization header"})
             role = "write" if name == "owner" else "read"
-            token = {"displayName": "test", "role": role}
+            token: dict[str, Any] = {"displayName": "test", "role": role}
+            if _token(request) in FINE_GRAINED:
+                rights = ["repo.content.read", "repo.write"][: 2 if name == "writer" else 1]
+                scoped = [{"entity": {"type": "user", "name": name}, "permissions": rights}]
+                token |= {"role": "fineGrained", "fineGrained": {"global": [], "scoped": scoped}}
             return {"type": "user", "name": name, "orgs": [], "auth": {"type": "access_token", "accessToken": token}}
 
         @app.post("/api/repos/create")
@@ -186,11 +191,15 @@ class HubDouble:
             return {"errors": [], "warnings": []}
 
     def _reading(self, app: FastAPI) -> None:
+        @app.get("/api/models")
+        def models() -> list[dict[str, Any]]:
+            return [{"id": name, "modelId": name} for kind, name in self.repositories if kind == "models"]
+
         @app.get("/api/{kind}/{owner}/{name}")
         @app.get("/api/{kind}/{owner}/{name}/revision/{revision:path}")
         def info(request: Request, kind: str, owner: str, name: str, revision: str = "main") -> dict[str, Any]:
             commit = self._find(request, kind, f"{owner}/{name}").at(revision)
-            siblings = [{"rfilename": path} for path in commit.tree]
+            siblings = [_sibling(path, blob) for path, blob in commit.tree.items()]
             repo_id = f"{owner}/{name}"
             return {"id": repo_id, "modelId": repo_id, "sha": commit.sha, "siblings": siblings, "tags": []}
 
@@ -318,6 +327,12 @@ def _entry(path: str, blob: Blob) -> dict[str, Any]:
     if blob.lfs:
         entry["lfs"] = {"oid": blob.sha256, "size": len(blob.data), "pointerSize": 130}
     return entry
+
+
+def _sibling(path: str, blob: Blob) -> dict[str, Any]:
+    """A file as the information on a repository names it."""
+    lfs = {"size": len(blob.data), "sha256": blob.sha256, "pointerSize": 130} if blob.lfs else None
+    return {"rfilename": path, "size": len(blob.data), "blobId": blob.oid, "lfs": lfs}
 
 
 @contextmanager

@@ -60,6 +60,8 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     [
         ("hf_owner", "ok", "as owner, token: write"),
         (READER, "note", "as reader, token: read"),
+        ("hf_fine_writer", "ok", "as writer, token: fineGrained, may write to writer"),
+        ("hf_fine_looker", "note", "as looker, token: fineGrained"),
     ],
 )
 def test_what_a_token_may_do(
@@ -69,6 +71,17 @@ def test_what_a_token_may_do(
     found = find("Hub")
     assert found.state == state
     assert found.found == f"{constants.ENDPOINT} {told}"
+
+
+def test_without_a_token_the_hub_is_asked_whether_it_answers(
+    hub: HubDouble, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    said = f"{constants.ENDPOINT}, no token: public repositories can be read, nothing can be pushed"
+    assert find("Hub") == Finding("note", "Hub", said, "hf auth login")
+    hub.fail("GET", "/api/models", status=400)
+    assert "the Hub answered 400" in find("Hub").found
 
 
 def test_a_wrong_token_is_wrong(hub: HubDouble, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,3 +176,12 @@ def test_an_expression_survives_json() -> None:
         '"text_alt":"🜂⟁ шаг","style":"поэтический","target":"человек"}'
     )
     assert json.loads(Expression.model_validate_json(line).to_json()) == json.loads(line)
+
+
+def test_what_a_model_wrote_keeps_the_parts_that_can_be_read() -> None:
+    said = "жар+вход; agent=тело; agent=дом; кто=я; tension=много; act; field=порог"
+    assert Scene.from_prompt(said, lenient=True) == Scene.from_prompt("жар+вход; agent=тело; field=порог")
+    with pytest.raises(HyperBridgeError, match="a repeated key 'agent'"):
+        Scene.from_prompt(said)
+    with pytest.raises(HyperBridgeError, match="an empty hyperlexeme part"):
+        Scene.from_prompt("; agent=тело", lenient=True)

@@ -95,7 +95,10 @@ def of_style(pairs: Iterable[Pair], style: str) -> list[Pair]:
     pairs = list(pairs)
     own = [pair for pair in pairs if pair.style == style]
     if not own:
-        raise HyperBridgeError(f"no expression with style '{style}'; {nearest(style, {pair.style for pair in pairs})}")
+        known = nearest(style, {pair.style for pair in pairs})
+        raise HyperBridgeError(
+            f"no expression with style '{style}'; {known}; registers: {{NAME: null}} leaves one out of a recipe"
+        )
     return own
 
 

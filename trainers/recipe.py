@@ -125,16 +125,23 @@ class TrainingSection(Section):
     report_to: Literal["none", "tensorboard", "trackio"] = "none"
 
 
+def _without_nulls(registers: Any) -> Any:
+    if not isinstance(registers, dict):
+        return registers
+    return {name: register for name, register in registers.items() if register is not None}
+
+
 class RegisterRecipe(Section):
     """Registers to train on one base: `recipes/<base>/registers.yaml`.
 
     `activation: scene`: a register acts from the assistant header on, so that the base reads the scene once for all
     of them, in training and in use. `always`: it acts from the first token on, an ordinary LoRA (for vLLM).
+    A recipe that extends another leaves a register of it out with `registers: {NAME: null}`.
     """
 
     base: BaseSection
     data: DataSection
-    registers: dict[str, RegisterConfig] = Field(min_length=1)
+    registers: Annotated[dict[str, RegisterConfig], Field(min_length=1), BeforeValidator(_without_nulls)]
     lora: LoraSection = LoraSection()
     training: TrainingSection = TrainingSection()
     activation: Activation = "scene"

@@ -43,7 +43,29 @@ TEMPLATE_TOKENS = 12
 # Of a card's memory, what a screen and other processes leave.
 USABLE = 0.95
 CONFIG = "config.json"
-REGISTERS_ONLY = ("pretrain", "graft")
+WITHOUT_ADAPTERS = ("pretrain", "graft")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a recipe takes, and what that was counted from."""
+
+    recipe: RegisterRecipe
+    memory: Memory
+    counted: Counted
+    load: Load
+
+    def hours_on(self, gpu: Gpu) -> float:
+        """A first guess of the run's length."""
+        return estimate_seconds(self.counted, self.recipe, self.load, gpu.speed) / 3600
+
+    def fits(self, gpu: Gpu) -> bool:
+        return self.memory.total <= gpu.memory * USABLE
+
+    @property
+    def has_experts(self) -> bool:
+        """A token passes a part of the base alone."""
+        return self.counted.active < self.counted.parameters
 
 
 @dataclass(slots=True)
@@ -55,7 +77,7 @@ class Checked:
         notes: what was checked and found in order, in short.
         unchecked: what was not, and why.
         wrong: what would stop the run.
-        memory, counted, load: the estimate; None where nothing could be estimated.
+        estimate: None where nothing could be estimated.
     """
 
     name: str
@@ -63,18 +85,18 @@ class Checked:
     notes: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    memory: Memory | None = None
-    counted: Counted | None = None
-    load: Load | None = None
+    estimate: Estimate | None = None
 
-    def hours_on(self, gpu: Gpu) -> float:
-        """A first guess of the run's length."""
-        assert self.counted is not None
-        assert self.load is not None
-        return estimate_seconds(self.counted, self.recipe, self.load, gpu.speed) / 3600
+    @property
+    def memory(self) -> Memory | None:
+        return self.estimate.memory if self.estimate else None
+
+    @property
+    def load(self) -> Load | None:
+        return self.estimate.load if self.estimate else None
 
     def fits(self, gpu: Gpu) -> bool:
-        return self.memory is not None and self.memory.total <= gpu.memory * USABLE
+        return self.estimate is not None and self.estimate.fits(gpu)
 
 
 def check_recipe(name: str, overrides: list[str] | None = None, *, device: str = "cuda") -> Checked:
@@ -88,7 +110,7 @@ def check_recipe(name: str, overrides: list[str] | None = None, *, device: str =
     Raises:
         HyperBridgeError: the recipe is missing, is not one of registers, or does not load.
     """
-    if Path(name.partition("+")[0]).stem in REGISTERS_ONLY:
+    if Path(name.partition("+")[0]).stem in WITHOUT_ADAPTERS:
         raise HyperBridgeError(f"{name}: check knows recipes of registers, an interpreter and a synthesizer")
     recipe = load_recipe(name, RegisterRecipe, overrides)
     checked = Checked(name, recipe)
@@ -100,24 +122,26 @@ def check_recipe(name: str, overrides: list[str] | None = None, *, device: str =
     if pairs is None or checked.wrong:
         return checked
     tokenizer = _tokenizer(checked)
-    checked.load = _load(checked, pairs, tokenizer)
-    if checked.load is not None:
+    load = _load(checked, pairs, tokenizer)
+    if load is not None:
         try:
-            checked.memory, checked.counted = estimate_memory(config, recipe, checked.load, device)
+            memory, counted = estimate_memory(config, recipe, load, device)
+            checked.estimate = Estimate(recipe, memory, counted, load)
         except HyperBridgeError as error:
             checked.wrong.append(str(error))
     return checked
 
 
 def find_gpu(text: str) -> Gpu:
-    """A card of the table by its name, or any card of a size: `24GB`.
+    """A card of the table by its name (`RTX 4090`), or any card of a size: `24GB`.
 
     Raises:
         HyperBridgeError: no such card, and no size.
     """
-    named = {name.lower(): gpu for name, gpu in GPUS.items()}
-    if text.lower() in named:
-        return named[text.lower()]
+    named = [gpu for name, gpu in GPUS.items() if name.lower() == text.lower()]
+    named = named or [gpu for name, gpu in GPUS.items() if name.lower().startswith(f"{text.lower()} ")]
+    if len(named) == 1:
+        return named[0]
     try:
         size = float(parse_size(text))
     except ValueError:
@@ -127,11 +151,14 @@ def find_gpu(text: str) -> Gpu:
     return Gpu(size, slowest)
 
 
-def advice(checked: Checked) -> list[str]:
-    """What to change where a recipe does not fit, the cheapest first."""
-    recipe, memory = checked.recipe, checked.memory
-    assert memory is not None
-    training = recipe.training
+def advice(name: str, estimate: Estimate) -> list[str]:
+    """What to change where a recipe does not fit, the cheapest first.
+
+    Args:
+        name: of the recipe, as the user named it.
+        estimate: what it takes.
+    """
+    recipe, memory, training = estimate.recipe, estimate.memory, estimate.recipe.training
     step = memory.activations + memory.logits
     found = []
     if step > memory.weights / 4 and training.batch_size > 1:
@@ -143,13 +170,9 @@ def advice(checked: Checked) -> list[str]:
         )
     if not training.gradient_checkpointing:
         found.append("--set training.gradient_checkpointing=true (slower, layers keep less)")
-    if not (recipe.base.load_in_4bit or _has_experts(checked)):
-        found.append(f"{checked.name.partition('+')[0]}+qlora (the base in 4 bits)")
+    if not (recipe.base.load_in_4bit or estimate.has_experts):
+        found.append(f"{name}+qlora (the base in 4 bits)")
     return found or ["a smaller base, or a larger card"]
-
-
-def _has_experts(checked: Checked) -> bool:
-    return checked.counted is not None and checked.counted.active < checked.counted.parameters
 
 
 def _config(checked: Checked) -> PretrainedConfig | None:

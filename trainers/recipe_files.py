@@ -2,6 +2,7 @@
 
     nano-ru/registers           recipes/nano-ru/registers.yaml
     qwen3-8b/registers+qlora    recipes/: qwen3/base.yaml (size 8b) + jobs/registers.yaml + variants/qlora.yaml
+    mine.yaml+qlora             a file of one's own, and a variant
 
 A base's facts stand in its base.yaml alone, a job's settings in its job alone; what a base needs otherwise in a job
 stands in the base (`jobs:`). A recipe of one's own may begin with `extends: NAME` and then say only what differs.
@@ -78,7 +79,7 @@ def recipe_names() -> list[str]:
 
 
 def variant_names() -> list[str]:
-    """What can be added to a registers recipe with `+`."""
+    """What can be added with `+` to a recipe that trains adapters."""
     return _names("variants")
 
 
@@ -124,13 +125,18 @@ def _extended(data: dict[str, Any], path: Path, seen: tuple[str, ...]) -> dict[s
 
 
 def _shipped(path: Path, seen: tuple[str, ...]) -> dict[str, Any]:
-    """A shipped recipe by name, with its variants."""
+    """A shipped recipe by name, with its variants; or a file with variants."""
     name = path.as_posix().removesuffix(".yaml")
     plain, *variants = name.split("+")
-    if plain in (shipped := _shipped_files()):
+    own = Path(str(path).partition("+")[0])
+    if own.is_file():
+        data = _read(own, seen)
+    elif plain in (shipped := _shipped_files()):
         data = _extended(_load(shipped[plain]), shipped[plain], seen)
     else:
         data = _composed(plain, path)
+    if variants and "registers" not in data:
+        raise HyperBridgeError(f"{name}: +{variants[0]} is a variant of recipes that train adapters; {plain} is none")
     for variant in variants:
         if variant not in _names("variants"):
             raise HyperBridgeError(f"{name}: no variant '{variant}'; {nearest(variant, _names('variants'))}")
@@ -145,9 +151,9 @@ def _composed(name: str, asked: Path) -> dict[str, Any]:
     base = find_checkpoint(base_name)
     if base is None or job not in _names("jobs"):
         hint = nearest(name, recipe_names()).partition(" (known")[0]
-        hint = f"{hint} " if hint.startswith("did you") else ""
+        hint = f"; {hint}" if hint.startswith("did you") else ""
         raise HyperBridgeError(
-            f"{asked}: no such recipe file, nor a shipped recipe; {hint}(hyperbridge recipes list shows them all)"
+            f"{asked}: no such recipe file, nor a shipped recipe{hint} (hyperbridge recipes list shows them all)"
         )
     own: dict[str, Any] = {"base": {"model": base.model, "dtype": base.dtype}, "output_dir": f"runs/{base.name}-{job}"}
     if base.gguf_file:

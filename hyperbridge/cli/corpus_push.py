@@ -5,13 +5,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from hyperbridge.corpus.statistics import CorpusStatistics
+    from hyperbridge.model_cards.scenes_card import CountTable
+
 SCENES, CARD = "scenes.jsonl", "README.md"
 # Fields that the card counts, in its order.
-COUNTED = ("register", "emotion", "archetype", "tension", "words of a passage")
+LENGTHS = "words of a passage"
+COUNTED = ("register", "emotion", "archetype", "tension", LENGTHS)
 
 
 def push(
@@ -46,25 +51,45 @@ def push(
             parent=hub.head(name, branch, "dataset"),
             repo_type="dataset",
         )
-    typer.echo(f'pushed at commit {commit[:12]}; load it: datasets.load_dataset("{name}", revision="{commit[:12]}")')
+    typer.echo(f'pushed: {hub.address(name, "dataset")}\nload it: datasets.load_dataset("{name}", revision="{commit}")')
 
 
 def _stage_scenes(path: Path, staged: Path, name: str, licence: str | None) -> None:
     """The scenes as they are (a bad line is named), and a card of what was counted in them."""
     from hyperbridge.corpus.statistics import CorpusStatistics
+    from hyperbridge.errors import HyperBridgeError
     from hyperbridge.jsonl import read_jsonl
-    from hyperbridge.model_cards.scenes_card import CountTable, render_scenes_card
+    from hyperbridge.model_cards.scenes_card import render_scenes_card
     from hyperbridge.scenes import Scene
 
     counted = CorpusStatistics.of(read_jsonl(path, Scene, strict=True))
-    tables = [CountTable(chart.title, chart.bars) for chart in counted.charts() if chart.title in COUNTED]
     first = next(read_jsonl(path, Scene), None)
-    example = first.to_json() if first else None
+    if first is None:
+        raise HyperBridgeError(f"{path}: no scenes in it; make them with hyperbridge corpus build")
+    if "text_human" in (first.model_extra or {}):
+        raise HyperBridgeError(f"{path}: expressions, not scenes; give the folder that hyperbridge corpus pairs wrote")
     shutil.copyfile(path, staged / SCENES)
     card = render_scenes_card(
-        name, scenes=counted.scenes, words=counted.words, tables=tables, example=example, licence=licence
+        name,
+        scenes=counted.scenes,
+        words=counted.words,
+        tables=_tables(counted),
+        example=first.to_json(),
+        licence=licence,
     )
     (staged / CARD).write_text(card, encoding="utf-8")
+
+
+def _tables(counted: CorpusStatistics) -> list[CountTable]:
+    """What the card counts: no value that no scene has, and no lengths where scenes have no passage."""
+    from hyperbridge.model_cards.scenes_card import CountTable
+
+    shown = [title for title in COUNTED if counted.words or title != LENGTHS]
+    return [
+        CountTable(chart.title, [(value, count) for value, count in chart.bars if count])
+        for chart in counted.charts()
+        if chart.title in shown
+    ]
 
 
 def _stage_pairs(folder: Path, staged: Path, licence: str | None) -> None:

@@ -53,7 +53,7 @@ def evaluate(
         written += _registers(loaded, bridge, pairs, said, seed)
     for name, task in bridge.tasks.items():
         if task == "interpret":
-            written.append(_interpreter(loaded, bridge, name, pairs[name]))
+            written.append(_interpreter(loaded, bridge, pairs[name]))
         elif task == "reply":
             _synthesizer(loaded, bridge, name, pairs[name])
     print(*written, sep="\n")
@@ -106,7 +106,7 @@ def _registers(
     return [output / "report.html", output / "register_matrix.json"]
 
 
-def _interpreter(recipe: RegisterRecipe, bridge: HyperBridge, name: str, pairs: list[Pair]) -> Path:
+def _interpreter(recipe: RegisterRecipe, bridge: HyperBridge, pairs: list[Pair]) -> Path:
     """What an interpreter finds of the scenes in their texts, beside the rules and chance: interpretation.json."""
     from rich.console import Console
     from rich.progress import track
@@ -125,11 +125,11 @@ def _interpreter(recipe: RegisterRecipe, bridge: HyperBridge, name: str, pairs: 
         for text in track(texts, description="reading", transient=True):
             yield next(iter(bridge.read(text)), None)
 
-    ways = {name: asked, "rules": ruled}
+    ways = {"interpreter": asked, "rules": ruled}
     found = interpretations(texts, [Scene.from_prompt(pair.said) for pair in pairs], ways)
     path = Path(recipe.output_dir) / FILE_NAME
     save(path, found)
-    table = Table("F1 of words", "scenes", "all", *SLOTS, title=f"Scenes of {len(texts)} texts", title_justify="left")
+    table = Table("", "scenes", "all", *SLOTS, title=f"F1 of the words of {len(texts)} scenes", title_justify="left")
     for way, one in found.items():
         slots = (f"{words.f1:.3f}" for words in one.slots.values())
         table.add_row(way, f"{one.scenes / one.texts:.0%}", f"{one.f1:.3f}", *slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,7 +20,7 @@ def export(
         str | None, typer.Option("--gguf", metavar="REGISTER", help="One register as a GGUF LoRA for llama.cpp.")
     ] = None,
     llama_cpp: Annotated[
-        Path, typer.Option("--llama-cpp", help="A checkout of llama.cpp, whose converter --gguf runs.")
+        Path, typer.Option("--llama-cpp", help="A checkout of llama.cpp, whose converter --gguf runs; no build needed.")
     ] = Path("llama.cpp"),
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"], typer.Option("--dtype", help="Of the merged weights.")
@@ -35,6 +36,7 @@ def export(
         typer.echo(f"{engines.merge(bundle, merge, output, dtype=dtype)}: a plain model, with nothing of ours needed")
     elif gguf is not None:
         written = engines.to_gguf(bundle, gguf, output, llama_cpp=llama_cpp)
-        typer.echo(f"{written}: llama-cli -m BASE.gguf --lora {written}")
+        base = shlex.join(["python", str(llama_cpp / "convert_hf_to_gguf.py"), "BASE", "--outfile", "BASE.gguf"])
+        typer.echo(f"llama-server -m BASE.gguf --lora {shlex.quote(str(written))}  # BASE.gguf: {base}")
     else:
         typer.echo(engines.for_vllm(bundle, output))

@@ -52,11 +52,11 @@ def push(
             return
         to = publishing.Destination(name, branch, private or None, message)
         commit = publishing.push(staged, to, stale=stale)
-    typer.echo(f"pushed: {_address(name)} at commit {commit[:12]}")
+    typer.echo(f"pushed: {hub.address(name)} at commit {commit}")
     if register is None:
-        typer.echo(f'load it: HyperBridge.from_pretrained("{name}@{commit[:12]}"), or hyperbridge speak {name} SCENE')
+        typer.echo(f'load it: HyperBridge.from_pretrained("{repo_id}"), or hyperbridge speak {repo_id} SCENE')
     else:
-        typer.echo(f'load it: PeftModel.from_pretrained(base, "{name}")')
+        typer.echo(f'load it: PeftModel.from_pretrained(base, "{name}", revision="{commit}")')
 
 
 def pull(
@@ -93,9 +93,3 @@ def _show(staged: Staged) -> None:
     for path, size in sizes.items():
         console.print(f"{decimal(size):>10}  {path}", highlight=False, soft_wrap=True)
     console.print(f"{decimal(sum(sizes.values())):>10}  in {len(sizes)} files", highlight=False)
-
-
-def _address(name: str) -> str:
-    from huggingface_hub import constants
-
-    return f"{constants.ENDPOINT}/{name}"

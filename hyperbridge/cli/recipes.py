@@ -41,9 +41,9 @@ def list_recipes() -> None:
         table.add_row(base, found.licence if found else "", ", ".join(names), found.model if found else "")
     console = Console()
     console.print(table)
-    console.print("A recipe is BASE/RECIPE, for example qwen3-8b/registers; variants of registers:")
+    console.print("A recipe is BASE/RECIPE, for example qwen3-8b/registers; variants, of all but graft and pretrain:")
     for variant in variant_names():
-        console.print(f"  +{variant}  {about('variants', variant)}", highlight=False)
+        console.print(f"  +{variant:<7} {about('variants', variant)}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -74,7 +74,7 @@ def copy(
     text = _as_yaml(name)
     with atomic_writer(output) as file:
         file.write(text)
-    typer.echo(f"{output}: change it, then: hyperbridge train {output}")
+    typer.echo(f"{output}: change it, then: {_runs(name, output)}")
 
 
 @app.command()
@@ -83,7 +83,7 @@ def check(
     all_recipes: Annotated[
         bool, typer.Option("--all", help="Every shipped recipe, registers with +qlora too.")
     ] = False,
-    gpu: Annotated[str | None, typer.Option("--gpu", help='A card: "RTX 4090 24GB", or its memory: 24GB.')] = None,
+    gpu: Annotated[str | None, typer.Option("--gpu", help='A card: "RTX 4090", or its memory: 24GB.')] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key: key=value.")] = None,
 ) -> None:
     """Check recipes without weights: do they fit together, what memory and time they take, on which cards.
@@ -114,12 +114,21 @@ def check(
         raise typer.Exit(1)
 
 
+def _runs(name: str, file: Path) -> str:
+    """The command that runs a file made from a recipe."""
+    job = name.partition("+")[0].rpartition("/")[2]
+    module = {"graft": "graft", "pretrain": "pretrain"}.get(job)
+    return (
+        f"accelerate launch -m hyperbridge.trainers.{module} --config {file}" if module else f"hyperbridge train {file}"
+    )
+
+
 def _every_recipe() -> list[str]:
-    from hyperbridge.trainers.recipe_check import REGISTERS_ONLY
+    from hyperbridge.trainers.recipe_check import WITHOUT_ADAPTERS
     from hyperbridge.trainers.recipe_files import checkpoints, recipe_names
 
     experts = {name for name, one in checkpoints().items() if "num_local_experts" in one.architecture}
-    names = [name for name in recipe_names() if name.partition("/")[2] not in REGISTERS_ONLY]
+    names = [name for name in recipe_names() if name.partition("/")[2] not in WITHOUT_ADAPTERS]
     bases = [name.removesuffix("/registers") for name in names if name.endswith("/registers")]
     return sorted([*names, *(f"{base}/registers+qlora" for base in bases if base not in experts)])
 
@@ -188,12 +197,13 @@ def _print_fit(console: Console, checked: Checked, gpu: Gpu, named: str) -> bool
     """Whether a recipe fits a card; where it does not, what to change."""
     from hyperbridge.trainers.recipe_check import advice
 
-    if checked.memory is None:
+    estimate = checked.estimate
+    if estimate is None:
         return True
-    fits = checked.fits(gpu)
-    told = f"{checked.name}: {_gigabytes(checked.memory.total)} GB "
+    fits = estimate.fits(gpu)
+    told = f"{checked.name}: {_gigabytes(estimate.memory.total)} GB "
     lines = [told + (f"fit {named}" if fits else f"do not fit {named}; try, from the top:")]
-    lines += [] if fits else [f"  {line}" for line in advice(checked)]
+    lines += [] if fits else [f"  {line}" for line in advice(checked.name, estimate)]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return fits
@@ -216,9 +226,9 @@ def _time(checked: Checked) -> str:
     from hyperbridge.trainers.estimate import GPUS
 
     name = _smallest(checked)
-    if name is None:
+    if name is None or checked.estimate is None:
         return ""
-    minutes = 60 * checked.hours_on(GPUS[name])
+    minutes = 60 * checked.estimate.hours_on(GPUS[name])
     told = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
     return f"about {told}" if minutes >= 1.5 else "a minute"
 

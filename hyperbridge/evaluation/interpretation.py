@@ -17,7 +17,7 @@ from pathlib import Path
 from hyperbridge.jsonl import atomic_writer
 from hyperbridge.scenes import Scene
 
-SLOTS = ("hyperlexeme", "agent", "act", "field", "tone", "meta")
+SLOTS = ("seams", "agent", "act", "field", "tone", "meta")
 FILE_NAME = "interpretation.json"
 WORD = re.compile(r"\w+")
 
@@ -106,6 +106,6 @@ def save(path: Path, found: dict[str, Interpretation]) -> None:
 def _words(scene: Scene | None, slot: str) -> set[str]:
     if scene is None:
         return set()
-    value = scene.hyperlexeme or (scene.scene,) if slot == "hyperlexeme" else getattr(scene.components, slot) or ()
+    value = scene.hyperlexeme or (scene.scene,) if slot == "seams" else getattr(scene.components, slot) or ()
     parts = (value,) if isinstance(value, str) else value
     return {word for part in parts for word in WORD.findall(part.casefold())}

@@ -13,12 +13,12 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from hyperbridge import hub
-from hyperbridge.errors import HyperBridgeError
+from hyperbridge.errors import HyperBridgeError, nearest
 from hyperbridge.locations import PACKAGE_PREFIX, resolve_path
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def load_base(
 
     Raises:
         HyperBridgeError: the base is missing or damaged, is to be 4-bit and in shares, is not safetensors (or GGUF), or
-            has no usable chat template.
+            has no usable chat template; no such dtype or device.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -97,6 +97,9 @@ def load_base(
             "a 4-bit base cannot be shared out over processes; leave load_in_4bit (the variant +qlora), or launch with "
             "recipes/accelerate/ddp.yaml"
         )
+    if dtype not in get_args(Dtype):
+        raise HyperBridgeError(f"no dtype '{dtype}' to load a base in; {nearest(dtype, get_args(Dtype))}")
+    placement = _placement(shares, device)
     refuse_code(base)
     tokenizer = load_tokenizer(base)
     torch_dtype = getattr(torch, dtype)
@@ -108,7 +111,7 @@ def load_base(
             use_safetensors=None if base.gguf_file else True,
             quantization_config=quantization,
             output_loading_info=True,
-            **_placement(shares, device),
+            **placement,
             **_options(base),
         )
     if found["missing_keys"]:
@@ -229,10 +232,22 @@ def _loading(base: Base) -> Iterator[None]:
 
 def _placement(shares: int, device: str | None) -> dict[str, Any]:
     if shares == 1:
-        return {"device_map": {"": device or default_device()}}
+        return {"device_map": {"": _device_here(device) if device else default_device()}}
     from transformers.distributed import DistributedConfig
 
     return {"distributed_config": DistributedConfig(fsdp_size=shares)}
+
+
+def _device_here(device: str) -> str:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        here = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+        why = " ".join(str(error).split())[:120]
+        raise HyperBridgeError(f"device '{device}' is not here ({', '.join(here)} are): {why}") from None
+    return device
 
 
 def _options(base: Base) -> dict[str, Any]:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
+    from hyperbridge.modeling.publishing import Stale
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
 
@@ -303,12 +305,13 @@ class HyperBridge:
         Args:
             text: a passage.
             num_return_sequences: how often to ask; what comes back that is no scene is left out, so fewer may return.
-            seed, **sampling: as for `speak`; greedy where nothing is given.
+                Of a scene the parts that cannot be read are left out, and a key said twice counts once.
+            seed, **sampling: as for `speak`; asked once it is greedy, and a scene may repeat itself and be long.
 
         Raises:
             HyperBridgeError: the bundle has no interpreter, or an unknown sampling option.
         """
-        options = sampling if sampling or num_return_sequences > 1 else {"do_sample": False}
+        options = {"do_sample": num_return_sequences > 1, "no_repeat_ngram_size": 0, "max_new_tokens": 256, **sampling}
         return [
             scene
             for said in self._ask("interpret", text, num_return_sequences, seed, options)
@@ -330,7 +333,7 @@ class HyperBridge:
             HyperBridgeError: the bundle has no synthesizer, a scene cannot be read, or an unknown sampling option.
         """
         asked = message_with_scenes(message, [as_scene(scene) for scene in scenes])
-        return self._ask("reply", asked, num_return_sequences, seed, sampling)
+        return self._ask("reply", asked, num_return_sequences, seed, {"max_new_tokens": 256, **sampling})
 
     def _ask(self, task: Task, asked: str, count: int, seed: int | None, sampling: dict[str, Any]) -> list[str]:
         adapter = next((name for name, own in self.tasks.items() if own == task), None)
@@ -359,8 +362,9 @@ class HyperBridge:
         revision: str | None = None,
         commit_message: str | None = None,
         base: str | None = None,
+        stale: Stale = "refuse",
     ) -> str:
-        """Publish the registers of this bridge on the Hub as a bundle, with its card; the commit.
+        """Publish the adapters of this bridge on the Hub as a bundle, with its card; the commit.
 
         Args:
             repo_id: `owner/name`; made where it is missing.
@@ -368,6 +372,7 @@ class HyperBridge:
             revision: a branch; None is `main`.
             commit_message: of the one commit that this is.
             base: the base's `owner/name` on the Hub, where the registers were trained on a folder.
+            stale: what becomes of adapters that lie there and are not among these: `keep`, `remove`, or do not push.
 
         Raises:
             HyperBridgeError: the base is not on the Hub, no right to write, or the repository holds other registers.
@@ -376,8 +381,8 @@ class HyperBridge:
 
         if self.located is None:
             raise HyperBridgeError("this bridge was not loaded from a bundle; push the folder of its run")
-        with staged_bundle(self.located.folder, repo_id, registers=self.registers, base=base) as staged:
-            return push(staged, Destination(repo_id, revision, private, commit_message))
+        with staged_bundle(self.located.folder, repo_id, registers=tuple(self.tasks), base=base) as staged:
+            return push(staged, Destination(repo_id, revision, private, commit_message), stale=stale)
 
     def name_of(self, register: str) -> str:
         """A register's name, from its name or its style.
@@ -396,9 +401,9 @@ class HyperBridge:
 
 
 def parsed(prompt: str) -> Scene | None:
-    """The scene of a prompt form; None where the text is none."""
+    """The scene of a prompt form that a model wrote; None where the text is none."""
     try:
-        return Scene.from_prompt(prompt)
+        return Scene.from_prompt(prompt, lenient=True)
     except (HyperBridgeError, ValidationError):
         return None
 

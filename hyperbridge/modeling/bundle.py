@@ -91,22 +91,28 @@ def locate(name_or_path: str | Path, revision: str | None = None, registers: Ite
     """A folder as it is; of a bundle on the Hub (`owner/name`, `owner/name@revision`), only what is needed.
 
     Raises:
-        HyperBridgeError: neither a folder nor a Hub id, no such register, or a file that is not to be loaded.
+        HyperBridgeError: neither a folder nor a Hub id, no such revision or register, or a file that is not to be
+            loaded.
     """
     if Path(name_or_path).is_dir():
+        if revision is not None:
+            raise HyperBridgeError(f"{name_or_path}: a folder of this machine, which has no revision '{revision}'")
         return Located(Path(name_or_path))
     repo_id, pinned = hub.parse_id(str(name_or_path))
     commit = hub.resolve_commit(repo_id, revision or pinned)
     folder = hub.fetch(repo_id, commit, [CONFIG, FORMULAS, f"{REGISTERS}/*/{REGISTER}"])
     if not (folder / REGISTERS).is_dir():
-        raise HyperBridgeError(f"{repo_id}@{commit[:12]}: not a HyperBridge: it needs {CONFIG} and {REGISTERS}/<name>/")
+        raise HyperBridgeError(
+            f"{repo_id}@{commit[:12]}: not a HyperBridge: it needs {CONFIG} and {REGISTERS}/<name>/ "
+            "(a register published alone: PeftModel.from_pretrained)"
+        )
     names = register_names(folder, registers, named=f"{repo_id}@{commit[:12]}")
     hub.fetch(repo_id, commit, [f"{REGISTERS}/{name}/adapter_*" for name in names])
     return Located(folder, repo_id, commit)
 
 
 def register_names(folder: Path, wanted: Iterable[str] | None = None, *, named: str | None = None) -> list[str]:
-    """The registers of a bundle: all in name order, or those wanted, by name or style.
+    """The registers of a bundle: all in name order, or those wanted (several, or one), by name or style.
 
     Raises:
         HyperBridgeError: a wanted register is missing.
@@ -115,7 +121,8 @@ def register_names(folder: Path, wanted: Iterable[str] | None = None, *, named: 
     if wanted is None:
         return found
     styles = {read_register_card(folder / REGISTERS / name).style: name for name in found}
-    names = list(dict.fromkeys(styles.get(name, name) for name in wanted))
+    asked = [wanted] if isinstance(wanted, str) else wanted
+    names = list(dict.fromkeys(styles.get(name, name) for name in asked))
     for name in names:
         if name not in found:
             raise HyperBridgeError(f"{named or folder}: no register '{name}'; {nearest(name, [*found, *styles])}")

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from hyperbridge import hub
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import atomic_writer
+from hyperbridge.locations import PACKAGE_PREFIX, resolve_path
 from hyperbridge.model_cards.bundle_card import (
     MATRIX,
     PICTURE,
@@ -32,7 +33,7 @@ from hyperbridge.model_cards.bundle_card import (
     render_bundle_card,
     render_register_card,
 )
-from hyperbridge.modeling.base import PACKAGE_PREFIX, Base, published_digest
+from hyperbridge.modeling.base import Base, published_digest
 from hyperbridge.modeling.bundle import (
     ADAPTER,
     ADAPTER_CONFIG,
@@ -74,6 +75,11 @@ class Staged:
     base: Base
     registers: tuple[str, ...]
 
+    @property
+    def alone(self) -> bool:
+        """One register as a repository of its own, and no bundle."""
+        return (self.folder / ADAPTER_CONFIG).is_file()
+
     def sizes(self) -> dict[str, int]:
         """Path in the repository -> bytes."""
         paths = sorted(path for path in self.folder.rglob("*") if path.is_file())
@@ -107,15 +113,15 @@ def staged_bundle(
     with tempfile.TemporaryDirectory(prefix="hyperbridge-push-") as made:
         target = Path(made)
         save_config(target, config.model_copy(update={"base": found}))
-        styles = {name: _stage_register(path, target / REGISTERS / name, found) for name, path in chosen.items()}
+        cards = {name: _stage_register(path, target / REGISTERS / name, found) for name, path in chosen.items()}
         for name in BESIDE:
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, target / name)
         _stage_recipe(folder, target, found)
-        facts = read_facts(target, found.model, found.revision, styles)
+        facts = _facts(target, found, cards)
         picture = facts.matrix is not None and draw_matrix(facts.matrix, target / PICTURE)
         _write(target / CARD, render_bundle_card(facts, repo_id, _of_base(licences, facts), picture=picture))
-        yield Staged(target, found, tuple(styles))
+        yield Staged(target, found, tuple(cards))
 
 
 @contextmanager
@@ -132,8 +138,7 @@ def staged_register(
     found = published_base(config.base, base)
     with tempfile.TemporaryDirectory(prefix="hyperbridge-push-") as made:
         target = Path(made)
-        style = _stage_register(path, target, found)
-        facts = read_facts(folder, found.model, found.revision, {name: style})
+        facts = _facts(folder, found, {name: _stage_register(path, target, found)})
         _write(target / CARD, render_register_card(facts, name, repo_id, _of_base(licences, facts)))
         yield Staged(target, found, (name,))
 
@@ -148,10 +153,15 @@ def push(staged: Staged, to: Destination, *, stale: Stale = "refuse") -> str:
             them beside (on the same base only), or `remove` them.
 
     Raises:
-        HyperBridgeError: no right to write, somebody pushed in between, or stale registers.
+        HyperBridgeError: no right to write, somebody pushed in between, stale registers, or a repository of something
+            else.
     """
     parent = hub.head(to.repo_id, to.revision)
-    removed = _stale_files(staged, to, parent, stale) if parent else []
+    if parent is None and to.revision:
+        parent = hub.head(to.repo_id)  # where a new branch begins
+    if parent:
+        _check_kind(staged, to, parent, stale)
+    removed = _removed(staged, to, parent, stale) if parent else []
     return hub.publish(
         staged.folder,
         to.repo_id,
@@ -166,6 +176,9 @@ def push(staged: Staged, to: Destination, *, stale: Stale = "refuse") -> str:
 def pull(name: str, *, registers: Iterable[str] | None = None, output: Path | None = None) -> Path:
     """Fetch a bundle (`owner/name`, `owner/name@revision`) into the Hub's cache, or as plain files into a folder.
 
+    A whole bundle comes with its card and its figures, so that it can be pushed again as it was; some registers come
+    alone.
+
     Args:
         name: the Hub id.
         registers: names or styles; None fetches all.
@@ -178,17 +191,20 @@ def pull(name: str, *, registers: Iterable[str] | None = None, output: Path | No
         raise HyperBridgeError(f"{output}: is there already; give -o another folder")
     located = locate(name, None, registers)
     chosen = register_folders(located.folder, registers)
-    if output is None:
-        return located.folder
+    if registers is None and located.repo_id and located.commit:
+        told = [CARD, PICTURE, RECIPE, *BESIDE, *(f"{REGISTERS}/{one}/{TRAINING}" for one in chosen)]
+        hub.fetch(located.repo_id, located.commit, told)
+    return located.folder if output is None else _copied(located.folder, chosen, output)
+
+
+def _copied(folder: Path, registers: dict[str, Path], output: Path) -> Path:
+    """A bundle and some of its registers as plain files, all there or none."""
     unfinished = output.with_name(output.name + ".part")
     shutil.rmtree(unfinished, ignore_errors=True)
-    for path in (
-        located.folder / CONFIG,
-        located.folder / FORMULAS,
-        *(p for one in chosen.values() for p in one.iterdir()),
-    ):
+    beside = (folder / name for name in (CONFIG, CARD, PICTURE, RECIPE, *BESIDE))
+    for path in (*beside, *(one for register in registers.values() for one in register.iterdir())):
         if path.is_file():
-            target = unfinished / path.relative_to(located.folder)
+            target = unfinished / path.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
     unfinished.rename(output)
@@ -206,31 +222,39 @@ def published_base(base: Base, named: str | None = None) -> Base:
     if named is None:
         raise HyperBridgeError(
             f"base {base.model}: a folder of this machine, which nobody else can load; give its Hub id with "
-            "--base owner/name (of an extended base: push it first)"
+            "--base owner/name (an extended base is published first: hf upload owner/name FOLDER)"
         )
     repo_id, revision = hub.parse_id(named)
     commit = hub.resolve_commit(repo_id, revision)
+    hub.list_files(repo_id, commit)  # without the Hub there is nothing to compare with, and this says so
     digest = published_digest(repo_id, commit)
+    if digest is None:
+        raise HyperBridgeError(f"{repo_id}@{commit[:12]}: it has no safetensors or GGUF weights; give the base itself")
     if base.sha256 is not None and digest != base.sha256:
         raise HyperBridgeError(
             f"{repo_id}@{commit[:12]}: not the weights these registers were trained on "
-            f"({str(digest)[:12]} instead of {base.sha256[:12]})"
+            f"({digest[:12]} instead of {base.sha256[:12]})"
         )
     return Base(model=repo_id, revision=commit, sha256=digest, gguf_file=base.gguf_file)
 
 
-def _stage_register(register: Path, target: Path, base: Base) -> str:
-    """Copy an adapter, with its base under the published name; its style."""
+def _stage_register(register: Path, target: Path, base: Base) -> RegisterCard:
+    """Copy an adapter, with its base under the published name."""
     target.mkdir(parents=True, exist_ok=True)
-    style = read_register_card(register).style
+    card = read_register_card(register).model_copy(update={"base": base})
     config = json.loads((register / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     config |= {"base_model_name_or_path": base.model, "revision": base.revision}
     _write(target / ADAPTER_CONFIG, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
-    save_register_card(target, RegisterCard(style=style, base=base))
+    save_register_card(target, card)
     for name in (ADAPTER, TRAINING):
         if (register / name).is_file():
             shutil.copyfile(register / name, target / name)
-    return style
+    return card
+
+
+def _facts(folder: Path, base: Base, cards: dict[str, RegisterCard]) -> BundleFacts:
+    styles = {name: card.style for name, card in cards.items()}
+    return read_facts(folder, base.model, base.revision, styles, {name: card.task for name, card in cards.items()})
 
 
 def _stage_recipe(folder: Path, target: Path, base: Base) -> None:
@@ -244,19 +268,63 @@ def _stage_recipe(folder: Path, target: Path, base: Base) -> None:
     _write(target / RECIPE, json.dumps(recipe, ensure_ascii=False, indent=2) + "\n")
 
 
-def _without_folder(path: str | None) -> str | None:
-    return path if path is None or path.startswith(PACKAGE_PREFIX) else Path(path).name
+def _without_folder(named: Any) -> Any:
+    """A path, or a section of them (`replies`), without the folders of this machine."""
+    if isinstance(named, dict):
+        return {key: _without_folder(value) for key, value in named.items()}
+    return named if named is None or named.startswith(PACKAGE_PREFIX) else Path(named).name
 
 
 def _of_base(licences: Licences, facts: BundleFacts) -> Licences:
-    """Licences with the base's own, where the Hub tells it."""
-    if licences.base or not facts.on_hub:
+    """Licences with the base's own, where the Hub or the card of a shipped base tells it."""
+    if licences.base:
         return licences
-    return Licences(licences.adapters, hub.licence(facts.base), licences.data)
+    return Licences(licences.adapters, _licence_of(facts), licences.data)
 
 
-def _stale_files(staged: Staged, to: Destination, parent: str, stale: Stale) -> list[str]:
-    """Files of registers that the branch has and the staged folder has not."""
+def _licence_of(facts: BundleFacts) -> str | None:
+    if facts.on_hub:
+        return hub.licence(facts.base)
+    from huggingface_hub import ModelCard
+
+    card = Path(resolve_path(facts.base)) / CARD
+    return ModelCard.load(card).data.license if card.is_file() else None
+
+
+def _check_kind(staged: Staged, to: Destination, parent: str, stale: Stale) -> None:
+    """A bundle goes where a bundle is, a register where that register is, and neither over anything else.
+
+    Raises:
+        HyperBridgeError: the branch holds another kind of thing, or another register.
+    """
+    there = hub.list_files(to.repo_id, parent).sizes
+    bundle_there = any(path.startswith(f"{REGISTERS}/") for path in there)
+    alone_there = ADAPTER_CONFIG in there
+    if CONFIG in there and not bundle_there:
+        held = "a model"
+    elif staged.alone and bundle_there:
+        held = "a bundle"
+    elif not staged.alone and alone_there:
+        held = "a register alone"
+    elif staged.alone and alone_there and stale != "remove" and (other := _other_register(staged, to, parent)):
+        raise HyperBridgeError(f"{to.repo_id}: it holds another register ({other}); --remove puts this in its place")
+    else:
+        return
+    what = "a register alone" if staged.alone else "a bundle"
+    raise HyperBridgeError(f"{to.repo_id}: it holds {held}, which {what} would overwrite; push to another repository")
+
+
+def _other_register(staged: Staged, to: Destination, parent: str) -> str | None:
+    """The style of the register that a repository holds alone, where it is not the staged one's."""
+    path = hub.fetch(to.repo_id, parent, [REGISTER, ADAPTER_CONFIG])
+    if not (path / REGISTER).is_file():
+        return "of somebody else's making"
+    held, ours = read_register_card(path), read_register_card(staged.folder)
+    return None if (held.style, held.task) == (ours.style, ours.task) else held.style
+
+
+def _removed(staged: Staged, to: Destination, parent: str, stale: Stale) -> list[str]:
+    """Files of registers that the branch has and the commit has not; the card tells those that are kept."""
     there = hub.list_files(to.repo_id, parent).sizes
     staged_paths = set(staged.sizes())
     paths = [path for path in there if path.startswith(f"{REGISTERS}/") and path not in staged_paths]
@@ -267,16 +335,22 @@ def _stale_files(staged: Staged, to: Destination, parent: str, stale: Stale) -> 
             "--keep leaves them beside, --remove takes them away"
         )
     if names and stale == "keep":
-        _check_same_base(staged, to.repo_id, parent)
+        _check_same_prompts(staged, to.repo_id, parent)
+        told = ", ".join(f"`{name}`" for name in names)
+        card = (staged.folder / CARD).read_text(encoding="utf-8")
+        _write(staged.folder / CARD, f"{card}\nBeside them, from an earlier push: {told}.\n")
         return [path for path in paths if path.split("/")[1] not in names]
     return paths
 
 
-def _check_same_base(staged: Staged, repo_id: str, commit: str) -> None:
-    folder = hub.fetch(repo_id, commit, [CONFIG, f"{REGISTERS}/*/{REGISTER}"])
-    difference = staged.base.differs_from(load_config(folder).base)
+def _check_same_prompts(staged: Staged, repo_id: str, commit: str) -> None:
+    """Registers that are kept go on reading what they were trained on: the same base, the same system prompt."""
+    kept = load_config(hub.fetch(repo_id, commit, [CONFIG, f"{REGISTERS}/*/{REGISTER}"]))
+    difference = staged.base.differs_from(kept.base)
     if difference:
         raise HyperBridgeError(f"{repo_id}: its registers belong on another base: here {difference}")
+    if kept.system_prompt != load_config(staged.folder).system_prompt:
+        raise HyperBridgeError(f"{repo_id}: its registers were trained under another system prompt; push elsewhere")
 
 
 def _write(path: Path, text: str) -> None:

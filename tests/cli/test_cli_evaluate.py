@@ -108,9 +108,9 @@ def test_an_interpreter_is_held_against_the_rules_and_chance(call, translators: 
     path = translators.parent / "run/interpretation.json"
     assert said.out.splitlines()[-1] == str(path)
     told = json.loads(path.read_text(encoding="utf-8"))
-    assert list(told) == ["scene_interpreter", "rules", "another scene"]
-    assert told["scene_interpreter"]["f1"] > 0.9  # asked what it was taught
-    assert told["rules"]["f1"] < told["scene_interpreter"]["f1"]
+    assert list(told) == ["interpreter", "rules", "another scene"]
+    assert told["interpreter"]["f1"] > 0.9  # asked what it was taught
+    assert told["rules"]["f1"] < told["interpreter"]["f1"]
     assert f"{told['rules']['f1']:.3f}" in said.out
     assert not (translators.parent / "run/report.html").exists()
 

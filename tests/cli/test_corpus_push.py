@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hub_double import HubDouble
+from hub_double import ENDPOINT, HubDouble
 from huggingface_hub import DatasetCard
 from typer.testing import CliRunner
 
@@ -47,7 +47,9 @@ def test_scenes_are_pushed_as_they_are_with_a_card(hub: HubDouble, scenes: Path)
     card.validate()
     assert (card.data.license, card.data.size_categories) == ("cc0-1.0", ["n<1K"])
     assert "| страх | 2 |" in card.text
-    assert 'load_dataset("owner/scenes"' in told
+    commit = hub.repositories["datasets", "owner/scenes"].refs["main"]
+    assert f'load_dataset("owner/scenes", revision="{commit}")' in told
+    assert f"{ENDPOINT}/datasets/owner/scenes\n" in told
 
 
 def test_expressions_keep_the_card_that_was_made_with_them(hub: HubDouble, tmp_path: Path) -> None:
@@ -64,12 +66,28 @@ def test_a_dry_run_pushes_nothing(hub: HubDouble, scenes: Path) -> None:
     assert hub.repositories == {}
 
 
+def test_scenes_without_passages_are_not_said_to_be_read(hub: HubDouble, tmp_path: Path) -> None:
+    path = tmp_path / "made.jsonl"
+    path.write_text('{"scene":"мосттуман","tension":0.75}\n', encoding="utf-8")
+    card = push(str(path), "owner/scenes", "--dry-run")
+    assert "1 **scenes**: a hyperlexeme" in card
+    assert "corpus build" not in card
+    assert "words of a passage" not in card
+    assert "| tension | scenes |\n|---|---|\n| 0.7–0.8 | 1 |\n\n" in card
+
+
 def test_what_is_no_data_is_refused(hub: HubDouble, tmp_path: Path) -> None:
     with pytest.raises(HyperBridgeError, match="make them with hyperbridge corpus pairs"):
         push(str(tmp_path), "owner/pairs")
     bad = tmp_path / "bad.jsonl"
     bad.write_text("{}\n")
     with pytest.raises(HyperBridgeError, match=r"bad\.jsonl:1: scene"):
+        push(str(bad), "owner/scenes")
+    bad.write_text("")
+    with pytest.raises(HyperBridgeError, match="no scenes in it"):
+        push(str(bad), "owner/scenes")
+    bad.write_text('{"scene":"а","text_human":"б","style":"в"}\n', encoding="utf-8")
+    with pytest.raises(HyperBridgeError, match="expressions, not scenes; give the folder"):
         push(str(bad), "owner/scenes")
 
 

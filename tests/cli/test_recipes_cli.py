@@ -62,6 +62,22 @@ def test_what_is_wrong_is_exit_code_1(recipe_file: str) -> None:
     assert "✗ data: nowhere.jsonl" in result.output
 
 
+@pytest.mark.parametrize(
+    ("name", "runs"),
+    [
+        ("qwen3-8b/registers+qlora", "hyperbridge train "),
+        ("qwen3-8b/graft", "accelerate launch -m hyperbridge.trainers.graft --config "),
+    ],
+)
+def test_a_copy_says_how_it_is_run(tmp_path: Path, name: str, runs: str) -> None:
+    path = tmp_path / "mine.yaml"
+    result = RUNNER.invoke(app, ["recipes", "copy", name, "-o", str(path)])
+    assert f"change it, then: {runs}{path}" in result.output
+    assert "model: Qwen/Qwen3-8B" in path.read_text(encoding="utf-8")
+    again = RUNNER.invoke(app, ["recipes", "copy", name, "-o", str(path)])
+    assert "is there already" in str(again.exception)
+
+
 def test_something_must_be_named() -> None:
     result = RUNNER.invoke(app, ["recipes", "check"])
     assert "name a recipe" in str(result.exception)

@@ -20,7 +20,7 @@ def test_half_a_slot_is_half_found() -> None:
     one.note(Scene.from_prompt("мост+вода; agent=путница; act=идти; field=мост"), BRIDGE)
     figures = {slot: (words.both, words.found, words.gold) for slot, words in one.slots.items()}
     assert figures == {
-        "hyperlexeme": (1, 2, 2),
+        "seams": (1, 2, 2),
         "agent": (1, 1, 1),
         "act": (1, 1, 3),
         "field": (1, 1, 2),
@@ -41,7 +41,7 @@ def test_an_answer_that_is_no_scene_has_found_nothing() -> None:
 def test_case_does_not_matter() -> None:
     one = Interpretation()
     one.note(Scene.from_prompt("Сад+СНЕГ; agent=садовник"), GARDEN)
-    assert (one.slots["hyperlexeme"].f1, one.slots["agent"].f1) == (1.0, 1.0)
+    assert (one.slots["seams"].f1, one.slots["agent"].f1) == (1.0, 1.0)
 
 
 def test_ways_stand_beside_another_scene(tmp_path: Path) -> None:

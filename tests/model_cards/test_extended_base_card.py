@@ -43,6 +43,7 @@ def extended_base(folder: Path, base: dict[str, str], *, steps: int = 40) -> Pat
         ),
     ).save(folder)
     graft: dict[str, Any] = {"new_tokens": 3, "rows": 64, "tied": True, "start": "weighted", "steps": steps}
+    graft |= {"seconds": 120.0} if steps else {}
     (folder / "graft.json").write_text(json.dumps({"base": base, **graft}), encoding="utf-8")
     return folder
 
@@ -58,6 +59,7 @@ def test_the_card_names_the_base_and_counts_the_new_tokens(on_hub: Path) -> None
     assert (card.data.license, card.data.library_name) == ("apache-2.0", "transformers")
     assert 'from_pretrained("me/small-ru")' in card.text
     assert "| merge | 1 |\n| symbol | 2 |" in card.text
+    assert "(tied weights). It took 2 minutes; its emissions were not measured." in card.text
     assert "revision `0123abcd`" in card.text
     assert "trained for 40 steps by token distillation" in card.text
     assert "Figures" not in card.text

@@ -150,3 +150,16 @@ def test_a_damaged_config_is_one_line(base: Path) -> None:
 def test_a_four_bit_base_in_shares_is_refused_before_any_work() -> None:
     with pytest.raises(HyperBridgeError, match=r"a 4-bit base cannot be shared out .* \+qlora"):
         load_base(Base(model="nobody/nothing"), load_in_4bit=True, shares=2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"dtype": "float8"}, r"no dtype 'float8' to load a base in; did you mean 'float(16|32)'\?"),
+        ({"device": "cuda:7"}, r"device 'cuda:7' is not here \(cpu.* are\): "),
+        ({"device": "видеокарта"}, r"device 'видеокарта' is not here \(cpu.* are\): "),
+    ],
+)
+def test_a_dtype_or_device_that_is_not_there_is_one_line(base: Path, asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(HyperBridgeError, match=message):
+        load_base(Base(model=str(base)), **asked)

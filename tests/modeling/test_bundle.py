@@ -46,7 +46,8 @@ def test_config_and_card_come_back_as_they_were_saved(tmp_path: Path) -> None:
 def test_registers_are_found_in_name_order_or_as_wanted(bundle: Path) -> None:
     (bundle / "registers" / "notes").mkdir()
     assert list(register_folders(bundle)) == ["body", "poet"]
-    assert register_folders(bundle, ["poet"]) == {"poet": bundle / "registers" / "poet"}
+    for wanted in (["poet"], ["поэтический"], "poet"):
+        assert register_folders(bundle, wanted) == {"poet": bundle / "registers" / "poet"}
 
 
 def test_a_missing_register_names_the_nearest(bundle: Path) -> None:
@@ -122,6 +123,11 @@ def test_a_base_replaced_in_its_place_is_noticed(
 def test_a_base_that_has_gone_is_named(bundle: Path) -> None:
     with pytest.raises(HyperBridgeError, match=r"^/nowhere/tiny: no such base"):
         HyperBridge.from_pretrained(bundle, base="/nowhere/tiny")
+
+
+def test_a_folder_has_no_revisions(bundle: Path) -> None:
+    with pytest.raises(HyperBridgeError, match="bundle: a folder of this machine, which has no revision 'v2'"):
+        HyperBridge.from_pretrained(bundle, revision="v2")
 
 
 def test_what_is_no_bundle_is_refused(tiny_base: Path, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_message_it_was_taught_gets_its_reply(taught: HyperBridge) -> None:
 
 def test_what_is_no_scene_is_left_out() -> None:
     assert parsed("жар+тишина; agent=тело") is not None
-    assert parsed("жар+тишина; кто=тело") is None
+    assert parsed("жар++тишина") is None
     assert parsed("") is None
 
 

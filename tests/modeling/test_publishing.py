@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 from hub_double import READER, HubDouble
 from huggingface_hub import ModelCard, constants
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 
 from hyperbridge import HyperBridge, HyperBridgeError
 from hyperbridge.cli.main import app
+from hyperbridge.hub import list_files
 from hyperbridge.modeling.publishing import Destination, Stale, pull, push, staged_bundle, staged_register
 
 SCENE = "жар+тишина+вход; agent=тело"
@@ -112,10 +115,22 @@ def test_a_second_pull_fetches_nothing_and_the_cache_answers_offline(
     before = hub.downloaded()
     assert pull("owner/voices").is_dir()
     assert hub.downloaded() == before
+    list_files.cache_clear()  # as in a new process
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert pull("owner/voices", registers=["poet"]).is_dir()
     with pytest.raises(HyperBridgeError, match="owner/others: the Hub cannot be reached, and the cache lacks it"):
         pull("owner/others")
+    with pytest.raises(HyperBridgeError, match=r"owner/base@\w+: the Hub cannot be reached"):
+        push_run(run, base)
+
+
+def test_a_push_without_the_hub_says_what_it_lacks(
+    hub: HubDouble, run: Path, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with staged_bundle(run, "owner/voices", base=base) as staged:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        with pytest.raises(HyperBridgeError, match="owner/voices: the Hub cannot be reached, and a push needs it"):
+            push(staged, Destination("owner/voices"))
 
 
 def test_an_old_revision_stays_loadable(hub: HubDouble, run: Path, base: str, tmp_path: Path) -> None:
@@ -143,9 +158,92 @@ def test_a_renamed_register_is_kept_or_removed_as_asked(
     with pytest.raises(HyperBridgeError, match=r"holds registers that are not here \(poet\); --keep leaves"):
         push_run(run, base)
     push_run(run, base, stale=stale)
-    assert sorted({path.split("/")[1] for path in hub.files("owner/voices") if "/" in path}) == left
+    files = hub.files("owner/voices")
+    assert sorted({path.split("/")[1] for path in files if "/" in path}) == left
+    assert ("Beside them, from an earlier push: `poet`." in files["README.md"].decode()) == (stale == "keep")
     with pytest.raises(HyperBridgeError, match=r"owner/voices@\w+: no register 'singr'; did you mean 'singer'\?"):
         pull("owner/voices", registers=["singr"])
+
+
+def test_a_new_branch_begins_at_main_and_its_registers_are_asked_about(hub: HubDouble, run: Path, base: str) -> None:
+    push_run(run, base)
+    (run / "registers/poet").rename(run / "registers/singer")
+    with pytest.raises(HyperBridgeError, match=r"holds registers that are not here \(poet\)"):
+        push_run(run, base, revision="v2")
+
+
+def test_a_whole_bundle_that_was_pulled_can_be_pushed_again(
+    hub: HubDouble, run: Path, base: str, tmp_path: Path
+) -> None:
+    push_run(run, base)
+    push_run(pull("owner/voices", output=tmp_path / "got"), base, "owner/again")
+    first, again = hub.files("owner/voices"), hub.files("owner/again")
+    assert sorted(again) == sorted(first)
+    assert again["README.md"] == first["README.md"].replace(b"owner/voices", b"owner/again").replace(
+        b"name: voices", b"name: again"
+    ).replace(b"# voices", b"# again")
+
+
+def test_a_push_goes_over_nothing_of_another_kind(hub: HubDouble, run: Path, base: str) -> None:
+    def push_alone(register: str, repo_id: str, stale: Stale = "refuse") -> None:
+        with staged_register(run, register, repo_id, base=base) as staged:
+            push(staged, Destination(repo_id), stale=stale)
+
+    push_run(run, base)
+    push_alone("poet", "owner/poet")
+    for stale in ("refuse", "keep", "remove"):
+        with pytest.raises(HyperBridgeError, match="owner/base: it holds a model, which a bundle would overwrite"):
+            push_run(run, base, "owner/base", stale)
+        with pytest.raises(HyperBridgeError, match="owner/poet: it holds a register alone, which a bundle would"):
+            push_run(run, base, "owner/poet", stale)
+        with pytest.raises(HyperBridgeError, match="owner/voices: it holds a bundle, which a register alone would"):
+            push_alone("poet", "owner/voices", stale)
+    with pytest.raises(HyperBridgeError, match=r"it holds another register \(поэтический\); --remove puts this"):
+        push_alone("body", "owner/poet")
+    push_alone("body", "owner/poet", "remove")
+    assert json.loads(hub.files("owner/poet")["register.json"])["style"] == "телесный"
+
+
+def test_an_interpreter_is_pushed_as_one(hub: HubDouble, run: Path, base: str) -> None:
+    path = run / "registers/poet/register.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"speak"', '"interpret"'), encoding="utf-8")
+    push_run(run, base)
+    files = hub.files("owner/voices")
+    assert json.loads(files["registers/poet/register.json"])["task"] == "interpret"
+    card = files["README.md"].decode()
+    assert 'bridge.speak("жар+тишина+вход", register="body")' in card
+    assert "bridge.interpret(" in card
+
+
+def test_a_loaded_bridge_pushes_all_its_adapters(hub: HubDouble, run: Path, base: str) -> None:
+    card = run / "registers/body/register.json"
+    card.write_text(json.dumps(json.loads(card.read_text(encoding="utf-8")) | {"task": "interpret"}), encoding="utf-8")
+    HyperBridge.from_pretrained(run).push_to_hub("owner/both", base=base)
+    pulled = HyperBridge.from_pretrained("owner/both")
+    assert pulled.tasks == {"body": "interpret", "poet": "speak"}
+    poet = HyperBridge.from_pretrained(run, registers=["poet"])
+    with pytest.raises(HyperBridgeError, match=r"body.*--keep"):
+        poet.push_to_hub("owner/both", base=base)
+    poet.push_to_hub("owner/both", base=base, stale="remove")
+    assert HyperBridge.from_pretrained("owner/both").tasks == {"poet": "speak"}
+
+
+def test_files_of_replies_are_named_without_their_folders(hub: HubDouble, run: Path, base: str) -> None:
+    recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    recipe["data"]["replies"] = {"train": "/home/me/replies.jsonl", "validation": None, "test": None}
+    (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+    push_run(run, base)
+    pushed = json.loads(hub.files("owner/voices")["recipe.json"])
+    assert pushed["data"]["replies"] == {"train": "replies.jsonl", "validation": None, "test": None}
+
+
+def test_registers_are_kept_under_their_own_system_prompt_alone(hub: HubDouble, run: Path, base: str) -> None:
+    push_run(run, base)
+    (run / "registers/poet").rename(run / "registers/singer")
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    (run / "config.json").write_text(json.dumps(config | {"system_prompt": "Говори."}), encoding="utf-8")
+    with pytest.raises(HyperBridgeError, match="trained under another system prompt"):
+        push_run(run, base, stale="keep")
 
 
 def test_an_upload_that_breaks_off_leaves_nothing_and_goes_on(hub: HubDouble, run: Path, base: str) -> None:
@@ -169,7 +267,12 @@ def test_a_push_in_between_is_not_overwritten(hub: HubDouble, run: Path, base: s
 
 
 @pytest.mark.parametrize(
-    ("token", "why"), [("hf_wrong", "does not know this token"), (READER, "a token with the right to write there")]
+    ("token", "why"),
+    [
+        ("hf_wrong", "does not know this token"),
+        (READER, "a token with the right to write there"),
+        ("", "you are not signed in to the Hub"),
+    ],
 )
 def test_a_token_that_may_not_write(
     hub: HubDouble, run: Path, base: str, monkeypatch: pytest.MonkeyPatch, token: str, why: str
@@ -179,13 +282,23 @@ def test_a_token_that_may_not_write(
         push_run(run, base)
 
 
+def test_a_full_disk_is_said_to_be_one(hub: HubDouble, run: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any, **options: Any) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    push_run(run, base)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", full)
+    with pytest.raises(HyperBridgeError, match=r"cannot be written to: .*No space left on device"):
+        pull("owner/voices")
+
+
 def test_what_is_not_there_is_one_line(hub: HubDouble, run: Path, base: str) -> None:
     push_run(run, base)
     with pytest.raises(HyperBridgeError, match="owner/voices@v9: the repository has no such revision"):
         pull("owner/voices@v9")
     with pytest.raises(HyperBridgeError, match="owner/none: the Hub has no such repository, or it is private"):
         pull("owner/none")
-    with pytest.raises(HyperBridgeError, match="not a HyperBridge"):
+    with pytest.raises(HyperBridgeError, match=r"not a HyperBridge.*a register published alone: PeftModel"):
         pull("owner/base")
 
 
@@ -262,7 +375,13 @@ def test_the_commands_show_what_they_do(hub: HubDouble, run: Path, base: str, tm
     assert "# voices" in dry.stdout
     assert ("models", "owner/voices") not in hub.repositories
     done = tool.invoke(app, ["push", str(run), "owner/voices", "--base", base])
-    assert f"{constants.ENDPOINT}/owner/voices" in done.stdout
+    commit = hub.repositories["models", "owner/voices"].refs["main"]
+    assert f"{constants.ENDPOINT}/owner/voices at commit {commit}" in done.stdout
+    branch = tool.invoke(app, ["push", str(run), "owner/voices@v2", "--base", base])
+    assert "hyperbridge speak owner/voices@v2 SCENE" in branch.stdout
+    alone = tool.invoke(app, ["push", str(run), "owner/poet", "-r", "poet", "--base", base])
+    commit = hub.repositories["models", "owner/poet"].refs["main"]
+    assert f'PeftModel.from_pretrained(base, "owner/poet", revision="{commit}")' in alone.stdout
     fetched = tool.invoke(app, ["pull", "owner/voices", "-r", "poet", "-o", str(tmp_path / "got")])
     assert fetched.stdout.strip() == str(tmp_path / "got")
     again = tool.invoke(app, ["pull", "owner/voices", "-o", str(tmp_path / "got")])

@@ -203,3 +203,10 @@ def test_a_file_goes_before_a_shipped_recipe(tmp_path: Path, monkeypatch: pytest
 def test_a_recipe_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HyperBridgeError, match=r"unknown key 'base'; .*known: architecture"):
         load_recipe("nano-ru/registers", PretrainRecipe)
+
+
+def test_a_register_is_left_out_of_the_recipe_that_is_extended(recipe: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("extends: recipe.yaml\nregisters: {poet: null, body: {style: телесный}}\n", encoding="utf-8")
+    assert list(load_recipe(own, RegisterRecipe).registers) == ["body"]
+    assert "registers" in refusal(recipe, "registers.poet=null")  # none is left

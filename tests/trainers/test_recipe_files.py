@@ -48,6 +48,20 @@ def test_a_recipe_of_ones_own_says_only_what_differs(tmp_path: Path) -> None:
     assert read_recipe(second)["lora"] == {**recipe["lora"], "r": 4}
 
 
+def test_a_file_of_ones_own_takes_variants(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: qwen3-4b/registers\noutput_dir: runs/mine\n")
+    recipe = read_recipe(f"{path}+qlora")
+    assert recipe["base"] == {"model": "Qwen/Qwen3-4B", "dtype": "bfloat16", "load_in_4bit": True}
+    assert recipe["output_dir"] == "runs/mine-qlora"
+
+
+@pytest.mark.parametrize("name", ["qwen3-8b/graft+qlora", "nano-ru/pretrain+always"])
+def test_only_recipes_that_train_adapters_have_variants(name: str) -> None:
+    with pytest.raises(HyperBridgeError, match="is a variant of recipes that train adapters"):
+        read_recipe(name)
+
+
 def test_a_recipe_that_extends_itself_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "loop.yaml"
     path.write_text("extends: loop.yaml\n")
@@ -60,7 +74,7 @@ def test_a_recipe_that_extends_itself_is_refused(tmp_path: Path) -> None:
     [
         ("qwen3-9b/registers", "did you mean 'qwen3-8b/registers'"),
         ("qwen3-8b/registers+qlor", "no variant 'qlor'; did you mean 'qlora'"),
-        ("nowhere.yaml", "no such recipe file, nor a shipped recipe"),
+        ("nowhere.yaml", r"no such recipe file, nor a shipped recipe \(hyperbridge recipes list"),
     ],
 )
 def test_a_name_that_is_not_there_gets_the_nearest(name: str, why: str) -> None:
