@@ -162,17 +162,23 @@ def _kinds(lines: list[_Line], verse_document: bool) -> Iterator[tuple[Kind, lis
         yield ("verse" if _is_verse(lines, share_of_ends=1.0) else "prose"), lines
         return
     prose: list[_Line] = []
-    for shaped, found in groupby(lines, _verse_shaped):
-        run = list(found)
-        if shaped and len(run) >= MIN_LINES and _is_verse(run, share_of_ends=0.5):
-            if prose:
-                yield "prose", prose
-            yield "verse", run
-            prose = []
-        else:
+    for verse, run in _verse_runs(lines):
+        if not verse:
             prose.extend(run)
+            continue
+        if prose:
+            yield "prose", prose
+        yield "verse", run
+        prose = []
     if prose:
         yield "prose", prose
+
+
+def _verse_runs(lines: list[_Line]) -> Iterator[tuple[bool, list[_Line]]]:
+    """Runs of lines of a book of prose, and whether each is verse."""
+    for shaped, found in groupby(lines, _verse_shaped):
+        run = list(found)
+        yield shaped and len(run) >= MIN_LINES and _is_verse(run, share_of_ends=0.5), run
 
 
 def _verse_shaped(line: _Line) -> bool:
@@ -207,7 +213,9 @@ class _Apparatus:
             self.in_contents = False
         poem = self.verse_document or (len(group) >= MIN_LINES and _is_verse(group, share_of_ends=0.5))
         titles = len(group) == 1 or not (poem or _is_wrapped(group))
-        return [self._reason(line, may_be_title=titles) for line in group]
+        return [
+            self._reason(line, may_be_title=titles and not verse) for verse, run in _verse_runs(group) for line in run
+        ]
 
     def _reason(self, line: _Line, may_be_title: bool) -> str | None:
         text, layout = line.text, self.layout

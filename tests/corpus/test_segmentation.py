@@ -40,6 +40,16 @@ def test_verse_is_cut_into_stanzas_and_its_title_and_date_are_dropped() -> None:
     assert dropped == {"heading": 1, "number or date": 1}
 
 
+def test_a_poem_right_under_a_paragraph_loses_no_line() -> None:
+    prose = "Мать сняла со стены гитару и тихо запела ту песню, что знала с самого раннего детства."
+    stanza = STANZAS.split("\n")[2:6]
+    stanza[2] = "Усталый конь уносит след"  # might be a title
+    passages, dropped = cut("\n".join([*[prose] * 9, *stanza]))
+    assert [passage.kind for passage in passages] == ["prose"] * 9 + ["verse"]
+    assert passages[-1].text.split("\n") == stanza
+    assert not dropped
+
+
 def test_a_long_stanza_is_cut_at_sentence_ends() -> None:
     lines = [line for line in STANZAS.split("\n")[2:-2] if line]
     passages, _ = cut("\n".join(lines * 2))

@@ -240,6 +240,24 @@ def test_markdown_loses_its_marks_and_keeps_verse(tmp_path: Path) -> None:
     ]
 
 
+def test_notes_of_markdown_are_left_out(tmp_path: Path) -> None:
+    document = read(tmp_path, "book.md", "Лодочник ждал[^1].\n\n[^1]: Примечание.\n\nОн молчал.^[И ещё одно.]\n")
+    assert document.text == "Лодочник ждал.\nОн молчал."
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        '<section role="doc-endnotes"><p>Примечание.</p></section>',
+        '<aside epub:type="footnote"><p>Примечание.</p></aside>',
+        '<div class="footnotes"><hr/><p>Примечание. <a role="doc-backlink">↩</a></p></div>',
+    ],
+)
+def test_notes_of_a_page_are_left_out(tmp_path: Path, note: str) -> None:
+    page = f'<p>Лодочник ждал.<a role="doc-noteref">1</a></p>{note}<p>Он молчал.</p>'
+    assert read(tmp_path, "page.html", page).text.split() == ["Лодочник", "ждал.", "Он", "молчал."]
+
+
 def test_an_epub_follows_its_spine_and_its_contents(tmp_path: Path) -> None:
     document = read(tmp_path, "book.epub", epub())
     assert (document.title, document.author) == ("Переправа", "Анна Речная")

@@ -1,4 +1,4 @@
-"""An HTML page: its headings become divisions; scripts, menus, forms and note marks are left out.
+"""An HTML page: its headings become divisions; scripts, menus, forms, notes and their marks are left out.
 
 `Page` is also what an epub's chapters are read with. `<br>` ends a line, so verse keeps its lines; `<pre>` keeps
 lines and indents, as old electronic libraries have whole books in it. Cost: about 30 MB/s.
@@ -20,6 +20,8 @@ _LEFT_OUT |= {"button", "select", "textarea", "audio", "video", "canvas"}
 _LINES = {"p", "div", "li", "dt", "dd", "tr", "section", "article", "main", "header", "footer", "figcaption", "address"}
 _BLOCKS = {"body", "blockquote", "hr", "ul", "ol", "dl", "table", "figure", "aside", "form", "center", "pre"}
 _CELLS = {"td", "th"}
+_MEANING = {"type", "epub:type", "role", "class"}
+_NOTES = {"noteref", "backlink", "footnote", "footnotes", "endnote", "endnotes", "rearnote", "rearnotes"}
 
 
 def read(path: Path, source: str) -> Iterator[Document]:
@@ -49,7 +51,7 @@ class Page:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = local(tag)
-        if self._left_out or name in _LEFT_OUT or _is_note_mark(attributes):
+        if self._left_out or name in _LEFT_OUT or _is_note(attributes):
             self._left_out += 1
         elif name == "title":
             self._in_title = True
@@ -117,5 +119,7 @@ class Page:
             self._verbatim = []
 
 
-def _is_note_mark(attributes: Mapping[str, str]) -> bool:
-    return any(local(key) in {"type", "epub:type"} and "noteref" in value for key, value in attributes.items())
+def _is_note(attributes: Mapping[str, str]) -> bool:
+    """Whether it is a note, its mark or its way back: EPUB's structural semantics, DPUB-ARIA's roles, or its class."""
+    told = {word for key, value in attributes.items() if local(key) in _MEANING for word in value.split()}
+    return not _NOTES.isdisjoint(word.removeprefix("doc-") for word in told)
