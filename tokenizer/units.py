@@ -3,7 +3,8 @@
 No merge can make them in every surrounding: a pre-tokenizer cuts `Δ41` into three and glues a bracket to the word after
 it. So they are added tokens, matched in the raw text before all else, the longest first:
 
-- hyperlexeme: two tokens, `w` and ` w`, found wherever the text stands (also before a case ending: `w` + `ом`);
+- hyperlexeme: two tokens, `w` and ` w`, found wherever the text stands (also before a case ending: `w` + `ом`); and
+  when asked two more for the form with seams (`жар+вход`), in which models are given scenes;
 - Δ-code: one token that touches no letter, digit or `_`: `Δ41` is found neither in `Δ412` nor inside a word;
 - symbol: one token wherever it stands (`мир⟁дом`).
 
@@ -41,13 +42,16 @@ class Refusal:
     reason: str
 
 
-def hyperlexeme_units(scenes: Iterable[Scene], *, budget: int, capitals: bool = False) -> list[Unit]:
+def hyperlexeme_units(
+    scenes: Iterable[Scene], *, budget: int, capitals: bool = False, prompt_forms: bool = False
+) -> list[Unit]:
     """The most frequent hyperlexemes that spell their scene, at most `budget` of them; ties in order of the alphabet.
 
     Args:
         scenes: where to count.
-        budget: hyperlexemes, not tokens: each has two, and two more with `capitals`.
+        budget: hyperlexemes, not tokens: each has two, and two more with `capitals` and with `prompt_forms`.
         capitals: also with a capital first letter.
+        prompt_forms: also as a scene's prompt form begins: `жар+вход`.
     """
     counts = Counter(scene.hyperlexeme for scene in scenes if _spells(scene))
     seams = sorted(counts, key=lambda one: (-counts[one], one))
@@ -55,7 +59,7 @@ def hyperlexeme_units(scenes: Iterable[Scene], *, budget: int, capitals: bool = 
     words = {"".join(one): one for one in reversed(seams)}
     frequent = [one for one in seams if words["".join(one)] == one][:budget]
     lower = [Unit(text="".join(one), kind="hyperlexeme", components=one) for one in frequent]
-    return [*lower, *_capitalized(lower)] if capitals else lower
+    return [*lower, *(_capitalized(lower) if capitals else ()), *(_prompt_forms(lower) if prompt_forms else ())]
 
 
 def formula_units(book: Mapping[str, Formula]) -> list[Unit]:
@@ -112,6 +116,11 @@ def _spells(scene: Scene) -> bool:
 def _capitalized(units: Sequence[Unit]) -> list[Unit]:
     capital = ((unit.text[0].upper() + unit.text[1:], unit) for unit in units)
     return [unit.model_copy(update={"text": text}) for text, unit in capital if text != unit.text]
+
+
+def _prompt_forms(units: Sequence[Unit]) -> list[Unit]:
+    heads = (Scene(scene=unit.text, hyperlexeme=unit.components).prompt() for unit in units)
+    return [unit.model_copy(update={"text": head}) for unit, head in zip(units, heads, strict=True)]
 
 
 def _by_number(code: str) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,6 +51,10 @@ def extend(
     capitals: Annotated[
         bool, typer.Option("--capitals", help="Hyperlexemes with a capital first letter as well.")
     ] = False,
+    prompt_forms: Annotated[
+        bool,
+        typer.Option("--prompt-forms", help="Hyperlexemes with their seams (жар+вход) as well, as models read them."),
+    ] = False,
     formulas: Annotated[Path | None, typer.Option(help="A formula book; its Δ-codes become tokens.")] = None,
     symbols: Annotated[str, typer.Option(help="Symbols that become tokens, for example ⟁🜂.", show_default=False)] = "",
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub id.")] = None,
@@ -62,17 +66,22 @@ def extend(
     """
     from rich.console import Console
 
+    from hyperbridge.formulas import load_formulas
     from hyperbridge.tokenizer.base_tokenizer import open_base
     from hyperbridge.tokenizer.extending import check_folder
     from hyperbridge.tokenizer.extending import extend as write_extended
+    from hyperbridge.tokenizer.units import formula_units, symbol_units
 
     count = _merges_of(merges, corpus, morphemes)
-    if scenes is None and (hyperlexemes is not None or capitals):
-        _refuse("--hyperlexemes and --capitals need --scenes, the scenes to count in")
+    if scenes is None and (hyperlexemes is not None or capitals or prompt_forms):
+        _refuse("--hyperlexemes, --capitals and --prompt-forms need --scenes, the scenes to count in")
     if not count and scenes is None and formulas is None and not symbols:
         _refuse("nothing to extend by: give --corpus, --scenes, --formulas or --symbols")
     check_folder(output, overwrite=overwrite)
-    units = _units(scenes, hyperlexemes or DEFAULT_HYPERLEXEMES, capitals, formulas, symbols)
+    budget = hyperlexemes or DEFAULT_HYPERLEXEMES
+    units = symbol_units(symbols) + (formula_units(load_formulas(formulas)) if formulas else [])
+    if scenes:
+        units += _hyperlexemes(scenes, budget=budget, capitals=capitals, prompt_forms=prompt_forms)
     seams = _seams(morphemes)
     console = Console(stderr=True)
     with console.status("opening the base"):
@@ -112,20 +121,16 @@ def _refuse(message: str) -> None:
     raise HyperBridgeError(message)
 
 
-def _units(scenes: Path | None, budget: int, capitals: bool, formulas: Path | None, symbols: str) -> list[Unit]:
-    from hyperbridge.formulas import load_formulas
+def _hyperlexemes(scenes: Path, **asked: Any) -> list[Unit]:
     from hyperbridge.jsonl import read_jsonl
     from hyperbridge.scenes import Scene
-    from hyperbridge.tokenizer.units import formula_units, hyperlexeme_units, symbol_units
+    from hyperbridge.tokenizer.units import hyperlexeme_units
 
-    units = symbol_units(symbols) + (formula_units(load_formulas(formulas)) if formulas else [])
-    if scenes is None:
-        return units
     found = read_jsonl(scenes, Scene, on_bad=lambda line: print(line, file=sys.stderr))
-    frequent = hyperlexeme_units(found, budget=budget, capitals=capitals)
+    frequent = hyperlexeme_units(found, **asked)
     if not frequent:
         _refuse(f"{scenes}: no scene has a hyperlexeme of two or more words that spells it")
-    return units + frequent
+    return frequent
 
 
 def _seams(morphemes: str | None) -> Seams | None:

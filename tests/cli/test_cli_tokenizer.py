@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 NANO = "hyperbridge:assets/nano-ru"
 
@@ -62,6 +63,15 @@ def test_the_budget_and_capitals_are_the_users(call, tmp_path: Path, scenes: Pat
     assert texts == ["туманкрик", " туманкрик", "Туманкрик", " Туманкрик"]
 
 
+def test_a_scene_as_models_read_it_begins_with_one_token(call, tmp_path: Path, scenes: Path) -> None:
+    output = tmp_path / "extended"
+    said = call("tokenizer", "extend", NANO, "-o", output, "--scenes", scenes, "--hyperlexemes", 1, "--prompt-forms")
+    assert said.code == 0
+    tokenizer = AutoTokenizer.from_pretrained(output)
+    assert tokenizer.tokenize("туман+крик; agent=путник")[0] == "туман+крик"
+    assert tokenizer.tokenize("туманкрик")[0] == "туманкрик"
+
+
 def test_seams_come_from_a_file(call, tmp_path: Path, corpus: Path) -> None:
     seams = tmp_path / "seams.tsv"
     seams.write_text("клубилась\tклуб|и|л|а|сь\n", encoding="utf-8")
@@ -83,7 +93,7 @@ def test_an_earlier_output_is_replaced_only_when_told_so(call, tmp_path: Path, f
         ((), "nothing to extend by: give --corpus, --scenes, --formulas or --symbols"),
         (("--merges", "9"), "--merges needs --corpus, the texts to learn from"),
         (("--symbols", "⟁", "--morphemes", "slovorez"), "--morphemes needs --corpus and --merges"),
-        (("--symbols", "⟁", "--capitals"), "--hyperlexemes and --capitals need --scenes"),
+        (("--symbols", "⟁", "--capitals"), "--hyperlexemes, --capitals and --prompt-forms need --scenes"),
         (("--corpus", "/нет/такого.txt"), "/нет/такого.txt: no such file or folder"),
         (("--scenes", "/нет/сцен.jsonl"), "/нет/сцен.jsonl: cannot be read: No such file or directory"),
         (("--symbols", "⟁", "--revision", "main"), f"{NANO}: is a path, and only a Hub id has a revision (main)"),

@@ -40,6 +40,12 @@ def test_capitals_are_units_of_their_own_when_asked_for() -> None:
     assert found[2].components == ("жар", "вход")
 
 
+def test_prompt_forms_are_units_of_their_own_when_asked_for() -> None:
+    found = hyperlexeme_units([scene("жар+вход"), scene("a\\+b+дом")], budget=9, prompt_forms=True)
+    assert [unit.text for unit in found] == ["a+bдом", "жарвход", "a\\+b+дом", "жар+вход"]
+    assert found[3].components == ("жар", "вход")
+
+
 def test_codes_come_by_number_with_what_they_sum() -> None:
     book = {"Δ10": Formula(parts=("жар", "рост")), "Δ2": Formula(parts=("Δ10", "память"))}
     assert [(unit.text, unit.components) for unit in formula_units(book)] == [
