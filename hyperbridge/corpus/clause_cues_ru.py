@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from hyperbridge.corpus.content_ru import TIMES, Sentence
-from hyperbridge.corpus.parsing_ru import Token, lexicon, nominatives
+from hyperbridge.corpus.parsing_ru import SUBJECTS, Token, lexicon, nominatives
 
 _MEASURES = lexicon("много мало немного немало сколько несколько столько больше меньше более менее")
 # Words that open a dependent clause, and those that only liken one thing to another.
@@ -24,10 +24,12 @@ _OPENERS = lexicon(
 _OPENER_TAGS = frozenset({"SCONJ", "ADV", "PRON", "DET"})
 _LIKE = lexicon("как чем будто словно точно")
 _RELATIVES = lexicon("который кто что")
+# What a list of subjects is made of, and how many words of it are looked through for its last `и`.
+_AND, _QUALITIES, _NOMINALS = lexicon("и да"), frozenset({"ADJ", "DET"}), frozenset({"NOUN", "PROPN", "PRON"})
+_LONGEST_LIST = 10
 _DASHES = frozenset("—–-")
 # How far from its participle a doer may stand where no tree ties it to it.
 _NEAR_DOER = 3
-_SUBJECTS = frozenset({"nsubj", "nsubj:pass"})
 # pymorphy's part of speech -> what the word is as a predicate.
 _VERB_KINDS = {
     "INFN": "infinitive",
@@ -105,7 +107,7 @@ class SentenceOutline:
         self.owners: dict[int, int] = {}
         self.children = Counter(self.heads)
         for place, relation in enumerate(self.relations):
-            if relation in _SUBJECTS:
+            if relation in SUBJECTS:
                 self.owners.setdefault(self.heads[place], place)
 
     def _walk(self) -> None:
@@ -172,7 +174,8 @@ def agent_of(outline: SentenceOutline, predicate: int, subject: int | None) -> i
 
 def _may_be_doer(outline: SentenceOutline, place: int, predicate: int) -> bool:
     token = outline.sentence[place]
-    if token.feats.get("Case") != "Ins" or outline.governed[place] or not _lives(token):
+    told = outline.relations[place] == "obl:agent" and outline.heads[place] == predicate
+    if not (told or token.feats.get("Case") == "Ins") or outline.governed[place] or not _lives(token):
         return False
     near = abs(place - predicate) <= _NEAR_DOER and outline.marks[place] == outline.marks[predicate]
     return outline.heads[place] == predicate or near
@@ -211,6 +214,8 @@ def _kind_of_nominal(pos: str, case: str | None, known: bool) -> str:
 
 def _may_be_predicate(outline: SentenceOutline, place: int) -> bool:
     kind = outline.kinds[place]
+    if kind == "pronoun-oblique" and place and outline.sentence[place - 1].lemma == "у":  # `у неё сын`
+        return True
     return kind != "" and (outline.relations[place] == "root" or kind not in _SELDOM_PREDICATES)
 
 
@@ -258,8 +263,8 @@ def _tree_cues(outline: SentenceOutline, place: int, group: str) -> list[str]:
 def _may_be_subject(outline: SentenceOutline, place: int) -> bool:
     token = outline.sentence[place]
     if not token.text[0].isalnum() or token.pos in {"ADP", "CCONJ", "SCONJ", "PART", "PUNCT"}:
-        return outline.relations[place] in _SUBJECTS and token.text[0].isalpha()
-    if outline.relations[place] in _SUBJECTS:
+        return outline.relations[place] in SUBJECTS and token.text[0].isalpha()
+    if outline.relations[place] in SUBJECTS:
         return True
     if token.pos in {"NOUN", "PROPN", "PRON", "DET", "ADJ", "NUM", "X"}:
         nominative = token.feats.get("Case") in {"Nom", None} or "nomn" in token.grammemes
@@ -382,7 +387,7 @@ def _no_subject_cues(outline: SentenceOutline, predicate: int, takes: str) -> li
 
 def _relation(outline: SentenceOutline, place: int, predicate: int) -> str:
     relation = outline.relations[place]
-    if relation in _SUBJECTS:
+    if relation in SUBJECTS:
         return "subject" if outline.heads[place] == predicate else "foreign-subject"
     return relation.partition(":")[0] or "none"
 
@@ -425,7 +430,23 @@ def _find_agreement(outline: SentenceOutline, place: int, predicate: int) -> int
     if kind == "imperative":
         return 1 if token.lemma in {"ты", "вы"} else -1
     tagged = (token.feats.get(name, "") for name in ("Case", "Number", "Gender"))
-    return 1 if any(shows <= form for form in _forms(token.text.lower(), token.lemma, *tagged)) else -1
+    if any(shows <= form for form in _forms(token.text.lower(), token.lemma, *tagged)):
+        return 1
+    return 1 if "plur" in shows and _is_joined(outline, place) else -1
+
+
+def _is_joined(outline: SentenceOutline, place: int) -> bool:
+    """`брат и сестра ушли`: the tree joins another word to this one, or a list goes on to `и` with a nominative."""
+    after = range(place + 1, len(outline.sentence))
+    if any(outline.heads[at] == place and outline.relations[at] == "conj" for at in after):
+        return True
+    listed = [outline.sentence[at] for at in after[:_LONGEST_LIST] if outline.sentence[at].pos not in _QUALITIES]
+    joint = next((at for at, token in enumerate(listed) if token.text != "," and token.pos not in _NOMINALS), None)
+    if joint is None or listed[joint].lemma not in _AND or joint + 1 == len(listed):
+        return False
+    last = listed[joint + 1]
+    nominative = last.feats.get("Case") == "Nom" or bool(nominatives(last.text.lower()))
+    return nominative and last.pos in _NOMINALS
 
 
 @lru_cache(maxsize=20_000)

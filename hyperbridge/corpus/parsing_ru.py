@@ -73,6 +73,8 @@ _REVERED = lexicon("бог господь богородица аллах цар
 _SURNAME = re.compile(r"(\w{2,}(?:[оеё]в|[иы]н))(а|у|ым|е|ой|ы|ых|ыми)?$")
 NAMES = frozenset({"Name", "Surn", "Patr", "Geox", "Orgn"})
 _PERSONS = NAMES - {"Geox", "Orgn"}
+_FAMILY, _WOMAN = frozenset({"Surn", "Patr"}), frozenset({"femn", "sing"})
+SUBJECTS = frozenset({"nsubj", "nsubj:pass"})
 # How a word is written: small, with a capital, with one where it tells a name.
 _SMALL, _CAPITAL, _NAMING = range(3)
 _CASES = {
@@ -178,28 +180,34 @@ class _Reader:
     named: frozenset[str]
     inside: bool
     yo: bool
-    analysed: dict[tuple[str, Tag, bool], tuple[str, frozenset[str], bool]] = field(default_factory=dict)
+    analysed: dict[tuple[str, Tag, bool, bool], tuple[str, frozenset[str], bool]] = field(default_factory=dict)
 
     def sentence(self, words: Sequence[str], tagging: Tagging) -> list[Token]:
         heads, relations = tagging.heads or [-1] * len(words), tagging.relations or [""] * len(words)
         tokens = []
         opens = True
         for word, tag, head, relation in zip(words, tagging.tags, heads, relations, strict=True):
-            key = word, tag, opens
+            subject = relation in SUBJECTS
+            key = word, tag, opens, subject
             if key not in self.analysed:
-                self.analysed[key] = self._analysed(word, tag.pos, tag.feats, opens)
+                self.analysed[key] = self._analysed(word, tag.pos, tag.feats, opens=opens, subject=subject)
             lemma, grammemes, known = self.analysed[key]
             tokens.append(Token(word, lemma, tag.pos, grammemes, tag.feats, head, relation, known))
             opens = word[-1] in _OPENING
         return tokens
 
-    def _analysed(self, word: str, pos: str, feats: Mapping[str, str], opens: bool) -> tuple[str, frozenset[str], bool]:
+    def _analysed(
+        self, word: str, pos: str, feats: Mapping[str, str], *, opens: bool, subject: bool
+    ) -> tuple[str, frozenset[str], bool]:
         form = word.lower()
         if "-" in form and pos not in {"PRON", "DET", "ADV"}:
             form = _PARTICLE.sub("", form)
         case, number, gender = feats.get("Case", ""), feats.get("Number", ""), feats.get("Gender", "")
         writing = self._writing(word, form, pos, opens)
         names = writing == _NAMING and pos in {"NOUN", "PROPN"}
+        if subject and case != "Nom" and (case, number) != ("Gen", "Plur") and nominatives(form):
+            # `Премьера состоялась`: what the tree makes a subject is a nominative, whatever the tagger took it for.
+            case, number, gender = "Nom", "", "Fem" if nominatives(form) == {"femn"} else ""
         if names and (feats.get("Animacy") == "Anim" or _stem(form) in self.named):
             surname = _surname(form, woman=gender == "Fem" and _stem(form) not in self.named)
             if surname is not None:
@@ -210,6 +218,8 @@ class _Reader:
             return lemma, grammemes, known
         if not known or "NOUN" not in grammemes:
             lemma = self._named_lemma(form, lemma)
+        elif subject and not (NAMES & grammemes or nominatives(form)) and (case, number) == ("Nom", "Sing"):
+            lemma, known = form, False  # `Франке рисовал`: no form of `франк`, for that would be no subject
         if self.inside and lemma not in _REVERED and not {form, lemma}.isdisjoint(self.named):
             grammemes |= {"NOUN", "Name"}
         return lemma, grammemes, known
@@ -242,7 +252,7 @@ def _surname(form: str, *, woman: bool) -> tuple[str, frozenset[str], bool] | No
     known = [reading for reading in readings(form) if is_known(reading)]
     if any(_PERSONS & reading.tag.grammemes or reading.normal_form == found[1] for reading in known):
         return None
-    woman = woman and found[2] in {"а", "ой", "у"}
+    woman = found[2] == "ой" or (woman and found[2] in {"а", "у"})
     grammemes = frozenset({"NOUN", "anim", "Surn", "femn" if woman else "masc"})
     return found[1] + "а" * woman, grammemes, False
 
@@ -261,7 +271,7 @@ def analyse(
         writing: 0 small, 1 with a capital, 2 with a capital that tells a name.
     """
 
-    found = readings(form)
+    found = _readings(form)
     wanted = _Wanted.of(pos, case, number, verb_form, writing, gender)
 
     def fit(reading: Any) -> float:
@@ -271,12 +281,32 @@ def analyse(
 
     best = max(found, key=fit) if len(found) > 1 else found[0]
     known = is_known(best)
-    lemma = _LEMMAS.get(best.normal_form, best.normal_form)
+    lemma = _LEMMAS.get(best.normal_form, _lemma(best, pos))
     if pos == "PRON" and lemma == "весь":
         lemma = form if form in {"все", "всё"} else "все" if number == "Plur" else "всё"
     elif pos in {"NOUN", "PROPN"} and (case, number) == ("Nom", "Sing") and not known:
         lemma = form
     return _with_yo_of(form, lemma, yo), best.tag.grammemes, known
+
+
+def _readings(form: str) -> Sequence[Any]:
+    """The dictionary's readings of a lower-case form, an old `остановилася` read as `остановилась`."""
+    found = readings(form)
+    if form[-2:] == "ся" and not is_known(found[0]):
+        modern = readings(f"{form[:-1]}ь")
+        return modern if is_known(modern[0]) else found
+    return found
+
+
+def _lemma(reading: Any, pos: str) -> str:
+    """A reading's dictionary form; a woman keeps her own name (`Ивановна`), a participle that is a noun its kind."""
+    grammemes = reading.tag.grammemes
+    form = None
+    if grammemes >= _WOMAN and not _FAMILY.isdisjoint(grammemes):
+        form = reading.inflect({"nomn", "sing", "femn"})
+    elif pos == "NOUN" and "PRTF" in grammemes:
+        form = reading.inflect({"nomn", "sing", "masc"})
+    return form.word if form is not None else reading.normal_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +358,7 @@ def nominatives(form: str) -> frozenset[str]:
     Where the dictionary has not the word, its guesses count. Taggers take a subject after its verb for an object, so
     rules of agreement must not trust the tagged case.
     """
-    found = readings(form)
+    found = _readings(form)
     known = [reading for reading in found if is_known(reading)] or found
     tags = [reading.tag for reading in known if reading.tag.POS == "NOUN"]
     named = [tag for tag in tags if tag.case == "nomn"]

@@ -42,7 +42,7 @@ from hyperbridge.corpus.clause_cues_ru import MODALS
 from hyperbridge.corpus.clauses_ru import agent_and_act, main_clause
 from hyperbridge.corpus.cleaning import clean
 from hyperbridge.corpus.language_ru import as_prose
-from hyperbridge.corpus.parsing_ru import Token, parse, writes_yo
+from hyperbridge.corpus.parsing_ru import SUBJECTS, Token, parse, writes_yo
 from hyperbridge.corpus.segmentation_ru import words as tokenise
 from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import read_utf8_lines
@@ -51,7 +51,6 @@ SLOTS = ("agent", "act")
 _COLUMNS = 10
 _BREAK = "<br/>"
 _BINS = 5
-_SUBJECTS = frozenset({"nsubj", "nsubj:pass"})
 Slots = Mapping[str, str]
 
 
@@ -150,7 +149,7 @@ def tree_slots(words: Sequence[Token]) -> dict[str, str]:
 def gold_subject(words: Sequence[Token]) -> int | None:
     """The place of the root's subject in a dependency tree, that of a passive included; None where there is none."""
     root = next((place for place, word in enumerate(words) if word.rel == "root"), None)
-    places = (place for place, word in enumerate(words) if word.head == root and word.rel in _SUBJECTS)
+    places = (place for place, word in enumerate(words) if word.head == root and word.rel in SUBJECTS)
     return next(places, None) if root is not None else None
 
 
@@ -267,7 +266,7 @@ def _space_after(note: str) -> str:
 def _word(row: Sequence[str]) -> Token:
     feats = dict(feat.split("=", 1) for feat in row[5].split("|") if "=" in feat)
     head = int(row[6]) - 1 if row[6].isdigit() else -1
-    return Token(row[1], row[2], row[3], frozenset(), feats, head, row[7])
+    return Token(html.unescape(row[1]), html.unescape(row[2]), row[3], frozenset(), feats, head, row[7])
 
 
 def _is_infinitive(word: Token) -> bool:

@@ -56,6 +56,31 @@ def test_a_nominal_predicate_gives_an_agent_and_no_act() -> None:
     assert slots("Эта книга очень скучная.") == {"agent": "книга"}
 
 
+@pytest.mark.parametrize("verse", [False, True])
+@pytest.mark.parametrize(
+    ("text", "agent"),
+    [
+        ("Кедр — дерево.", "кедр"),
+        ("Берлога — жилище медведя.", "берлога"),
+        ("Глубина колодца — двадцать метров.", "глубина"),
+        ("У меня сын — моряк.", "сын"),
+    ],
+)
+def test_what_stands_before_a_dash_is_the_one_that_is_told_of(text: str, agent: str, verse: bool) -> None:
+    assert slots(text, verse=verse) == {"agent": agent}
+
+
+@pytest.mark.parametrize(
+    ("text", "agent", "act"),
+    [
+        ("Лисица да заяц построили избу.", "лисица", "построить"),
+        ("Волк, старая лиса и медведь жили в лесу.", "волк", "жить"),
+    ],
+)
+def test_the_first_of_several_who_act_together_is_the_agent(text: str, agent: str, act: str) -> None:
+    assert slots(text) == {"agent": agent, "act": act}
+
+
 def test_a_predicative_gives_way_to_its_infinitive() -> None:
     assert slots("Нужно закрыть окно на ночь.") == {"act": "закрыть"}
 

@@ -69,6 +69,32 @@ def test_a_common_word_that_the_text_mostly_writes_with_a_capital_is_a_name() ->
     assert not any("Name" in token.grammemes for token in tokens_of("По листу ползла улитка."))
 
 
+@pytest.mark.parametrize(
+    ("word", "text", "lemma"),
+    [
+        ("Каренину", "Все видели Каренину в театре.", "каренина"),
+        ("Каренин", "Утром Каренин вернулся домой.", "каренин"),
+        ("Ивановны", "Мы ждали Марью у Ольги Ивановны.", "ивановна"),
+        ("Реджиной", "Мы ехали с Реджиной домой.", "реджина"),
+    ],
+)
+def test_a_woman_keeps_her_own_surname_and_patronymic(word: str, text: str, lemma: str) -> None:
+    assert lemmas(word, text) == {lemma}
+
+
+def test_a_name_that_is_a_subject_is_no_oblique_form_of_a_common_word() -> None:
+    assert lemmas("Франке", "Потом Франке нарисовал дом.") == {"франке"}
+
+
+def test_a_participle_that_is_a_noun_is_no_verb() -> None:
+    assert lemmas("верующие", "В храме молились верующие.") == {"верующий"}
+
+
+@pytest.mark.parametrize(("word", "lemma"), [("остановилася", "остановиться"), ("испугалася", "испугаться")])
+def test_an_old_ending_of_a_verb_is_read_as_the_new_one(word: str, lemma: str) -> None:
+    assert lemmas(word, f"Тройка {word} у крыльца.") == {lemma}
+
+
 def test_god_and_the_tsar_stay_common_words() -> None:
     text = ("Все молились Богу.", "Люди просили Бога.", "Старик верил Богу.", "Солдат видел Бога.")
     assert not any("Name" in token.grammemes for token in tokens_of(*text))

@@ -74,6 +74,14 @@ def test_a_treebank_gives_its_sentences_with_text_genre_and_tree(treebank: Path)
     assert len(rest) == 2
 
 
+def test_signs_that_a_treebank_escapes_are_read_plainly(tmp_path: Path) -> None:
+    path = tmp_path / "ru_own-ud-dev.conllu"
+    path.write_text(GARDENER.replace("розы\tроза", "роз&#39;ы\tроза"), "utf-8")
+    (sentence,) = read_conllu(path)
+    assert sentence.text == "Садовник поливал роз'ы."
+    assert sentence.words[2].text == "роз'ы"
+
+
 def test_a_sentence_is_verse_where_its_genre_or_treebank_says_so(tmp_path: Path) -> None:
     path = tmp_path / "ru_poetry-ud-dev.conllu"
     path.write_text(STATE, "utf-8")
