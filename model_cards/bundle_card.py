@@ -79,6 +79,10 @@ class BundleFacts:
         """What it ran on."""
         return next((one["device"] for one in self.training.values() if "device" in one), None)
 
+    def emitted(self) -> dict[str, Any] | None:
+        """Energy in kWh, CO2 in grams and the country whose electricity it was; None where nobody asked."""
+        return next((one for one in self.training.values() if "co2_grams" in one), None)
+
     def results(self, registers: Sequence[str]) -> Iterator[EvalResult]:
         """The registers' bits per character under their own adapter."""
         from huggingface_hub import EvalResult
@@ -167,6 +171,14 @@ def _render(
 
     results = list(facts.results(registers))
     about: dict[str, Any] = {"base_model": facts.base, "base_model_relation": "adapter"} if facts.on_hub else {}
+    if emitted := facts.emitted():
+        about["co2_eq_emissions"] = {
+            "emissions": round(emitted["co2_grams"], 2),
+            "source": "CodeCarbon",
+            "training_type": "fine-tuning",
+            "geographical_location": emitted["country"],
+            "hardware_used": emitted["device"],
+        }
     card_data = ModelCardData(
         language=[facts.recipe.get("language", "ru")],
         license=licences.adapters or "other",  # nobody but their author can give one

@@ -102,6 +102,7 @@ class TrainingSection(Section):
     `batch_size` counts expressions of one register in one forward pass of one process; `gradient_accumulation_steps`
     passes make a step. `early_stop`: evaluations without a better held-out loss after which a register stops, and
     keeps its best weights. `scene_cache`: memory for scenes already read, kept across epochs ("2GiB"; 0 keeps none).
+    `co2_country` (RUS, DEU, ...): whose electricity it runs on, to estimate what the run emits.
     """
 
     epochs: Rate = 3
@@ -123,6 +124,7 @@ class TrainingSection(Section):
     scene_cache: Annotated[int, BeforeValidator(parse_size), Field(ge=0)] = 0
     save_steps: Annotated[int, Field(ge=0)] = 0
     report_to: Literal["none", "tensorboard", "trackio"] = "none"
+    co2_country: str | None = None
 
 
 def _without_nulls(registers: Any) -> Any:

@@ -33,6 +33,7 @@ from hyperbridge.modeling.bundle import (
 from hyperbridge.modeling.shared_scene import Ids, invocation_ids
 from hyperbridge.program import run_main
 from hyperbridge.trainers import run_folder
+from hyperbridge.trainers.emissions import check_country, measured_emissions
 from hyperbridge.trainers.joint import Plan, plan_steps
 from hyperbridge.trainers.launch import Report, parse_arguments, print_once, processes
 from hyperbridge.trainers.memory import keep_freed_memory
@@ -73,6 +74,7 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
     run_folder.refuse_finished(output, CONFIG, "run")
     run_folder.check_started(output, resume=resume)
     _check_logger(recipe.training.report_to)
+    check_country(recipe.training.co2_country)
     pairs, watched_pairs = pairs_of(recipe, "train"), pairs_of(recipe, "validation")
     base = recipe.base.base().located()
     if resume:
@@ -94,14 +96,16 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
         report(f"{name}: {_counts(prepared)}")
     if checkpoint:
         report(f"from {checkpoint}")
-    result = trainer.train(resume_from_checkpoint=checkpoint)
-    if trainer.watched and trainer.last_watched != trainer.state.global_step:
-        trainer.evaluate()
+    with measured_emissions(recipe.training.co2_country) as emitted:
+        result = trainer.train(resume_from_checkpoint=checkpoint)
+        if trainer.watched and trainer.last_watched != trainer.state.global_step:
+            trainer.evaluate()
     trainer.restore_best()
     if trainer.store.capacity and trainer.store.refused:
         report(f"scene_cache is full: {len(trainer.store)} scenes are kept, the others were read anew")
     if processes().is_main_process:
-        _save_bundle(recipe, base, trainer, train, invocation, result.metrics["train_runtime"], report)
+        run = {"seconds": round(result.metrics["train_runtime"], 1), "device": _device_name(), **emitted}
+        _save_bundle(recipe, base, trainer, train, invocation, run, report)
     trainer.accelerator.wait_for_everyone()
     trainer.release()
     return output
@@ -257,16 +261,15 @@ def _arguments(recipe: RegisterRecipe, plan: Plan, *, watched: bool) -> SFTConfi
     )
 
 
-def _summary(trainer: RegisterTrainer, name: str, prepared: Prepared, seconds: float) -> dict[str, Any]:
-    """What a register's training.json says; the seconds are those of the whole run."""
+def _summary(trainer: RegisterTrainer, name: str, prepared: Prepared, run: dict[str, Any]) -> dict[str, Any]:
+    """What a register's training.json says; `run` is the same for all of them: seconds, device, emissions."""
     key = f"{name}_loss"
     losses = [log[key] for log in trainer.state.log_history if key in log]
     return {
         "rows": len(prepared.rows),
         "dropped": dict(prepared.dropped),
         "steps": trainer.steps_taken(name),
-        "seconds": round(seconds, 1),
-        "device": _device_name(),
+        **run,
         "train_loss": sum(losses) / len(losses) if losses else None,
         "validation_loss": trainer.watch.kept_loss(name),
     }
@@ -286,7 +289,7 @@ def _save_bundle(
     trainer: RegisterTrainer,
     train: dict[str, Prepared],
     invocation: Ids,
-    seconds: float,
+    run: dict[str, Any],
     report: Report,
 ) -> None:
     """Write every register and, last, the config that says the run is finished; drop the checkpoints."""
@@ -294,7 +297,7 @@ def _save_bundle(
     model = trainer.accelerator.unwrap_model(trainer.model)
     model.save_pretrained(output / CHECKPOINTS / "adapters", state_dict=trainer.adapter_state())
     for name, register in recipe.registers.items():
-        summary = _summary(trainer, name, train[name], seconds)
+        summary = _summary(trainer, name, train[name], run)
         told = {"loss": summary["train_loss"], "held-out": summary["validation_loss"]}
         report(f"{name}: " + ", ".join(f"{what} {loss:.3f}" for what, loss in told.items() if loss is not None))
         _save_register(

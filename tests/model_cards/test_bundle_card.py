@@ -47,6 +47,24 @@ def test_a_run_that_was_cut_short_says_its_steps() -> None:
     assert "epochs" not in text
 
 
+def test_emissions_are_told_where_they_were_measured() -> None:
+    run = {"rows": 9, "steps": 2, "validation_loss": None, "seconds": 120.0, "device": "1 x RTX 3090"}
+    card = card_of(replace(FACTS, training={"poet": run}))
+    assert "took 2.0 minutes on 1 x RTX 3090; its emissions were not measured." in card.text
+    assert card.data.get("co2_eq_emissions") is None
+    card = card_of(
+        replace(FACTS, training={"poet": run | {"energy_kwh": 0.0123, "co2_grams": 4.567, "country": "RUS"}})
+    )
+    assert "it took 0.0123 kWh and emitted 4.57 g of CO2-equivalent by CodeCarbon's estimate for RUS." in card.text
+    assert card.data["co2_eq_emissions"] == {
+        "emissions": 4.57,
+        "source": "CodeCarbon",
+        "training_type": "fine-tuning",
+        "geographical_location": "RUS",
+        "hardware_used": "1 x RTX 3090",
+    }
+
+
 def test_no_licence_is_claimed_for_the_author() -> None:
     said_nothing = card_of(FACTS, Licences(base="llama3"))
     assert said_nothing.data.license == "other"
