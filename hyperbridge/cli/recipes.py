@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,11 +48,13 @@ def list_recipes() -> None:
 
 @app.command()
 def show(name: Name) -> None:
-    """Print a recipe with everything it is made of."""
+    """Print a recipe with everything it is made of, and what its files say of it."""
     from rich.console import Console
     from rich.syntax import Syntax
 
-    text = _as_yaml(name)
+    from hyperbridge.trainers.recipe_text import recipe_text
+
+    text = recipe_text(name)
     console = Console()
     if console.is_terminal:
         console.print(Syntax(text, "yaml", background_color="default", word_wrap=True))
@@ -65,13 +67,14 @@ def copy(
     name: Name,
     output: Annotated[Path, typer.Option("--output", "-o", help="The new file.")],
 ) -> None:
-    """Write a recipe to a file of your own, to be changed."""
+    """Write a recipe with its comments to a file of your own, to be changed."""
     from hyperbridge.errors import HyperBridgeError
     from hyperbridge.jsonl import atomic_writer
+    from hyperbridge.trainers.recipe_text import recipe_text
 
     if output.exists():
         raise HyperBridgeError(f"{output}: is there already; give -o another file")
-    text = _as_yaml(name)
+    text = recipe_text(name)
     with atomic_writer(output) as file:
         file.write(text)
     typer.echo(f"{output}: change it, then: {_runs(name, output)}")
@@ -84,18 +87,21 @@ def check(
         bool, typer.Option("--all", help="Every shipped recipe, registers with +qlora too.")
     ] = False,
     gpu: Annotated[str | None, typer.Option("--gpu", help='A card: "RTX 4090", or its memory: 24GB.')] = None,
+    gpus: Annotated[int, typer.Option("--gpus", min=1, help="So many cards, the base shared out over them.")] = 1,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key: key=value.")] = None,
 ) -> None:
     """Check recipes without weights: do they fit together, what memory and time they take, on which cards.
 
+    With --gpus, memory is that of each card, and what cannot be shared out is whole on each.
     Exit code 1 where something is wrong, or where a recipe does not fit the card of --gpu.
     """
     from rich.console import Console
 
     from hyperbridge.errors import HyperBridgeError
-    from hyperbridge.trainers.recipe_check import check_recipe, find_gpu
+    from hyperbridge.trainers.estimate import find_gpu
+    from hyperbridge.trainers.recipe_check import check_recipe
 
-    wanted = [*(names or []), *(_every_recipe() if all_recipes else [])]
+    wanted = [*(names or []), *(_every_recipe(overrides or []) if all_recipes else [])]
     if not wanted:
         raise HyperBridgeError("name a recipe (hyperbridge recipes list shows them), or give --all")
     card = find_gpu(gpu) if gpu else None
@@ -104,11 +110,11 @@ def check(
     with console.status("") as status:
         for name in wanted:
             status.update(name)
-            checked.append(check_recipe(name, overrides))
+            checked.append(check_recipe(name, overrides, gpus=gpus))
     if len(checked) == 1:
         _print_one(console, checked[0])
     else:
-        _print_table(console, checked)
+        _print_table(console, checked, gpus)
     fits = [card is None or _print_fit(console, one, card, str(gpu)) for one in checked]
     if not all(fits) or any(one.wrong for one in checked):
         raise typer.Exit(1)
@@ -116,56 +122,61 @@ def check(
 
 def _runs(name: str, file: Path) -> str:
     """The command that runs a file made from a recipe."""
-    job = name.partition("+")[0].rpartition("/")[2]
-    module = {"graft": "graft", "pretrain": "pretrain"}.get(job)
-    return (
-        f"accelerate launch -m hyperbridge.trainers.{module} --config {file}" if module else f"hyperbridge train {file}"
-    )
+    from hyperbridge.trainers.recipe_files import kind_of, read_recipe
+
+    kind = kind_of(read_recipe(name))
+    if kind == "registers":
+        return f"hyperbridge train {file}"
+    return f"accelerate launch -m hyperbridge.trainers.{kind} --config {file}"
 
 
-def _every_recipe() -> list[str]:
-    from hyperbridge.trainers.recipe_check import WITHOUT_ADAPTERS
+def _every_recipe(overrides: Sequence[str]) -> list[str]:
+    """The shipped recipes, those whose kind has the sections that are overridden."""
+    from hyperbridge.trainers.recipe_check import recipe_model
     from hyperbridge.trainers.recipe_files import checkpoints, recipe_names
 
+    sections = {re.split("[.=]", one)[0] for one in overrides}
+    names = [name for name in recipe_names() if sections <= set(recipe_model(name).model_fields)]
     experts = {name for name, one in checkpoints().items() if "num_local_experts" in one.architecture}
-    names = [name for name in recipe_names() if name.partition("/")[2] not in WITHOUT_ADAPTERS]
     bases = [name.removesuffix("/registers") for name in names if name.endswith("/registers")]
     return sorted([*names, *(f"{base}/registers+qlora" for base in bases if base not in experts)])
 
 
 def _print_one(console: Console, checked: Checked) -> None:
     """A recipe with the parts of its memory."""
-    from dataclasses import fields
-
     from rich.table import Table
 
     for note in checked.notes:
         console.print(f"✓ {note}", highlight=False, markup=False, soft_wrap=True)
-    if checked.memory is not None:
-        table = Table("at the peak", "GB", title_justify="left")
+    if checked.estimate is not None:
+        gpus = checked.estimate.gpus
+        table = Table("at the peak" if gpus == 1 else f"at the peak, on each of {gpus}", "GB", title_justify="left")
         table.columns[1].justify = "right"
-        for part in fields(checked.memory):
-            table.add_row(part.name, _gigabytes(getattr(checked.memory, part.name)))
-        table.add_row("together", _gigabytes(checked.memory.total))
+        for name, size in checked.estimate.memory.parts.items():
+            table.add_row(name, _gigabytes(size))
+        table.add_row("together", _gigabytes(checked.estimate.memory.total))
         console.print(table)
         console.print(f"fits: {_cards(checked)}", highlight=False, soft_wrap=True)
         if smallest := _smallest(checked):
-            console.print(f"a first guess of the time on {smallest}: {_time(checked)}", highlight=False)
+            console.print(f"a first guess of the time on {smallest[0]}: {_time(smallest[1])}", highlight=False)
     _print_problems(console, checked)
 
 
-def _print_table(console: Console, checked: list[Checked]) -> None:
+def _print_table(console: Console, checked: list[Checked], gpus: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("recipe", "GB", "the smallest card of the table", "time on it", "")
+    of_the_table = "the smallest card of the table" if gpus == 1 else f"the smallest {gpus} cards of the table"
+    table = Table("recipe", "GB" if gpus == 1 else "GB, each", of_the_table, "time on it", "")
     table.columns[0].overflow = "fold"
     table.columns[1].justify = "right"
     for one in checked:
         memory = _gigabytes(one.memory.total) if one.memory else "?"
         state = "wrong" if one.wrong else "in part" if one.unchecked else "checked"
-        smallest = (_smallest(one) or "none alone") if one.memory else "not estimated"
-        table.add_row(one.name, memory, smallest, _time(one), state)
+        cards, time = ("not estimated", "") if one.estimate is None else ("none", "")
+        if smallest := _smallest(one):
+            cards, time = smallest[0], _time(smallest[1])
+        table.add_row(one.name, memory, cards, time, state)
     console.print(table)
     for one in checked:
         for line in one.wrong:
@@ -201,47 +212,56 @@ def _print_fit(console: Console, checked: Checked, gpu: Gpu, named: str) -> bool
     if estimate is None:
         return True
     fits = estimate.fits(gpu)
-    told = f"{checked.name}: {_gigabytes(estimate.memory.total)} GB "
+    each = f" on each of {estimate.gpus}" if estimate.gpus > 1 else ""
+    told = f"{checked.name}: {_gigabytes(estimate.memory.total)} GB{each} "
     lines = [told + (f"fit {named}" if fits else f"do not fit {named}; try, from the top:")]
-    lines += [] if fits else [f"  {line}" for line in advice(checked.name, estimate)]
+    lines += [] if fits else [f"  {line}" for line in advice(checked, gpu)]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return fits
 
 
-def _smallest(checked: Checked) -> str | None:
-    """The first card of the table, which is sorted by memory, that holds a recipe."""
-    from hyperbridge.trainers.estimate import GPUS
+def _smallest(checked: Checked) -> tuple[str, float] | None:
+    """The first of the table's cards, which are sorted by memory, that hold a recipe, and the hours on them.
 
-    return next((name for name, gpu in GPUS.items() if checked.fits(gpu)), None)
+    Where none does, the smallest of the fewest that hold its base shared out.
+    """
+    from hyperbridge.trainers.estimate import GPUS
+    from hyperbridge.trainers.recipe_check import several
+
+    estimate = checked.estimate
+    if estimate is None:
+        return None
+    for name, gpu in GPUS.items():
+        if estimate.fits(gpu):
+            return _counted(name, estimate.gpus), estimate.hours_on(gpu)
+    shared = [(gpus, name) for name, gpu in GPUS.items() if (gpus := several(checked, gpu))]
+    gpus, name = min(shared, key=lambda one: one[0], default=(0, ""))
+    return (_counted(name, gpus), estimate.over(gpus).hours_on(GPUS[name])) if gpus else None
 
 
 def _cards(checked: Checked) -> str:
+    """The cards that hold a recipe; where none does alone, how many of which share out its base."""
     from hyperbridge.trainers.estimate import GPUS
+    from hyperbridge.trainers.recipe_check import SHARED_BY, several
 
-    return ", ".join(name for name, gpu in GPUS.items() if checked.fits(gpu)) or "no single card of the table"
+    gpus = checked.estimate.gpus if checked.estimate else 1
+    if found := [_counted(name, gpus) for name, gpu in GPUS.items() if checked.fits(gpu)]:
+        return ", ".join(found)
+    none = "no single card of the table" if gpus == 1 else f"no {gpus} cards of the table"
+    shared = [_counted(name, number) for name, gpu in GPUS.items() if (number := several(checked, gpu))]
+    return f"{none}; the base shared out ({SHARED_BY}): {', '.join(shared)}" if shared else none
 
 
-def _time(checked: Checked) -> str:
-    from hyperbridge.trainers.estimate import GPUS
+def _counted(name: str, gpus: int) -> str:
+    return name if gpus == 1 else f"{gpus} x {name}"
 
-    name = _smallest(checked)
-    if name is None or checked.estimate is None:
-        return ""
-    minutes = 60 * checked.estimate.hours_on(GPUS[name])
-    told = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+def _time(hours: float) -> str:
+    minutes = 60 * hours
+    told = f"{minutes:.0f} min" if minutes < 90 else f"{hours:.1f} h"
     return f"about {told}" if minutes >= 1.5 else "a minute"
 
 
 def _gigabytes(number: int) -> str:
     return f"{number / 1e9:.2f}" if number < 1e10 else f"{number / 1e9:.1f}"
-
-
-def _as_yaml(name: str) -> str:
-    import yaml
-
-    from hyperbridge.trainers.recipe_files import read_recipe
-
-    data: dict[str, Any] = read_recipe(name)
-    body = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=110)
-    return f"# {name}. Shorter: a file with `extends: {name}` and the keys that are to differ.\n{body}"

@@ -73,7 +73,7 @@ _REVERED = lexicon("бог господь богородица аллах цар
 _SURNAME = re.compile(r"(\w{2,}(?:[оеё]в|[иы]н))(а|у|ым|е|ой|ы|ых|ыми)?$")
 NAMES = frozenset({"Name", "Surn", "Patr", "Geox", "Orgn"})
 _PERSONS = NAMES - {"Geox", "Orgn"}
-_FAMILY, _WOMAN = frozenset({"Surn", "Patr"}), frozenset({"femn", "sing"})
+_WOMAN = frozenset({"NOUN", "femn", "sing"})
 SUBJECTS = frozenset({"nsubj", "nsubj:pass"})
 # How a word is written: small, with a capital, with one where it tells a name.
 _SMALL, _CAPITAL, _NAMING = range(3)
@@ -299,10 +299,10 @@ def _readings(form: str) -> Sequence[Any]:
 
 
 def _lemma(reading: Any, pos: str) -> str:
-    """A reading's dictionary form; a woman keeps her own name (`Ивановна`), a participle that is a noun its kind."""
+    """A reading's dictionary form; a woman keeps her own (`Ивановна`, `супруга`), and so does a participle as noun."""
     grammemes = reading.tag.grammemes
     form = None
-    if grammemes >= _WOMAN and not _FAMILY.isdisjoint(grammemes):
+    if grammemes >= _WOMAN and "masc" in reading.normalized.tag.grammemes:
         form = reading.inflect({"nomn", "sing", "femn"})
     elif pos == "NOUN" and "PRTF" in grammemes:
         form = reading.inflect({"nomn", "sing", "masc"})

@@ -56,6 +56,46 @@ def test_a_card_that_is_too_small_is_exit_code_1_and_what_to_change(recipe_file:
     assert "+qlora (the base in 4 bits)" in result.output
 
 
+def test_memory_is_that_of_each_of_several_cards(recipe_file: str) -> None:
+    result = RUNNER.invoke(app, ["recipes", "check", recipe_file, "--gpus", "2"])
+    assert result.exit_code == 0, result.output
+    for told in ("at the peak, on each of 2", "gathered", "2 x RTX 3060 12GB", "recipes/accelerate/fsdp2.yaml"):
+        assert told in result.output
+    packed = RUNNER.invoke(app, ["recipes", "check", f"{recipe_file}+qlora", "--gpus", "2"])
+    assert "a 4-bit base cannot be shared out over GPUs: it is whole on each of 2" in packed.output
+    assert "gathered" not in packed.output
+
+
+def test_a_base_that_no_card_of_the_table_holds_is_told_with_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hyperbridge.trainers import estimate
+
+    monkeypatch.setattr(estimate, "GPUS", {"L40S 48GB": estimate.GPUS["L40S 48GB"]})
+    name = "mistral-mixtral-8x7b/registers"
+    result = RUNNER.invoke(app, ["recipes", "check", name, "--gpu", "48GB"])
+    assert result.exit_code == 1
+    several = "no single card of the table; the base shared out (recipes/accelerate/fsdp2.yaml): 8 x L40S 48GB"
+    assert several in result.output
+    assert "--gpus 8 (the base shared out over 8 such cards: recipes/accelerate/fsdp2.yaml)" in result.output
+    assert "8 x L40S 48GB" in RUNNER.invoke(app, ["recipes", "check", name, "nano-ru/pretrain"]).output
+
+
+def test_a_graft_and_a_base_from_nothing_are_checked_too() -> None:
+    result = RUNNER.invoke(app, ["recipes", "check", "nano-ru/graft", "nano-ru/pretrain"])
+    assert result.exit_code == 0, result.output
+    assert "16,000 new tokens are assumed" in result.output
+    assert "no estimate is made" in result.output
+
+
+def test_every_recipe_is_every_kind_or_those_that_have_what_is_overridden() -> None:
+    from hyperbridge.cli.recipes import _every_recipe
+
+    every = _every_recipe([])
+    assert {"nano-ru/pretrain", "qwen3-8b/graft", "qwen3-8b/registers+qlora"} <= set(every)
+    assert "mistral-mixtral-8x7b/registers+qlora" not in every
+    kinds = {name.partition("/")[2] for name in _every_recipe(["distillation.max_steps=3"])}
+    assert kinds == {"graft"}
+
+
 def test_what_is_wrong_is_exit_code_1(recipe_file: str) -> None:
     result = RUNNER.invoke(app, ["recipes", "check", recipe_file, "--set", "data.train=nowhere.jsonl"])
     assert result.exit_code == 1
@@ -73,7 +113,9 @@ def test_a_copy_says_how_it_is_run(tmp_path: Path, name: str, runs: str) -> None
     path = tmp_path / "mine.yaml"
     result = RUNNER.invoke(app, ["recipes", "copy", name, "-o", str(path)])
     assert f"change it, then: {runs}{path}" in result.output
-    assert "model: Qwen/Qwen3-8B" in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert "model: Qwen/Qwen3-8B" in text
+    assert "  # the constituents' rows" in text or "  # higher: more voice" in text
     again = RUNNER.invoke(app, ["recipes", "copy", name, "-o", str(path)])
     assert "is there already" in str(again.exception)
 

@@ -76,9 +76,10 @@ def test_a_common_word_that_the_text_mostly_writes_with_a_capital_is_a_name() ->
         ("Каренин", "Утром Каренин вернулся домой.", "каренин"),
         ("Ивановны", "Мы ждали Марью у Ольги Ивановны.", "ивановна"),
         ("Реджиной", "Мы ехали с Реджиной домой.", "реджина"),
+        ("супругой", "Он гулял с супругой по саду.", "супруга"),
     ],
 )
-def test_a_woman_keeps_her_own_surname_and_patronymic(word: str, text: str, lemma: str) -> None:
+def test_a_woman_keeps_her_own_name_and_word(word: str, text: str, lemma: str) -> None:
     assert lemmas(word, text) == {lemma}
 
 

@@ -1,4 +1,4 @@
-"""Every family that recipes are shipped for: its recipes pass the check, and it trains, is saved and speaks again.
+"""Every family that recipes are shipped for: its recipes pass the check; it trains in every job, is saved and speaks.
 
 The bases are random and tiny, but of the family's architecture, with its real tokenizer out of an installed package and
 a chat template of its style. Llama-3's own tokenizer is in no package: Qwen's vocabulary stands in for it.
@@ -7,8 +7,10 @@ a chat template of its style. Llama-3's own tokenizer is in no package: Qwen's v
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from hyperbridge import HyperBridge
 from hyperbridge.modeling.base import resolve_path
 from hyperbridge.tokenizer.base_tokenizer import open_base
+from hyperbridge.tokenizer.extending import extend
+from hyperbridge.tokenizer.extension import Unit
+from hyperbridge.trainers.graft import graft
+from hyperbridge.trainers.graft_recipe import GraftRecipe
 from hyperbridge.trainers.recipe import RegisterRecipe, load_recipe
 from hyperbridge.trainers.recipe_check import check_recipe
 from hyperbridge.trainers.recipe_files import checkpoints
@@ -64,6 +70,7 @@ class Style:
     more: tuple[str, ...] = ()
 
 
+NANO_RU = "hyperbridge:assets/nano-ru"
 QWEN = ("dashscope", "resources/qwen.tiktoken")
 FAMILIES = {
     "qwen3": Style("qwen3-0.6b", *QWEN, CHATML, None, "<|im_end|>", ("<|endoftext|>", "<|im_start|>")),
@@ -82,12 +89,32 @@ FAMILIES = {
 }
 
 
+ACTIVATED = ("qwen3", "saiga", "smollm2", "nano-ru")  # their templates have an assistant header
+ADAPTERS = {
+    "poet": {"style": "поэтический"},
+    "body": {"style": "телесный"},
+    "scene_interpreter": {"style": "интерпретатор", "task": "interpret"},
+    "response_synthesizer": {"style": "синтезатор", "task": "reply"},
+}
+REPLY = {
+    "message": "Ты слышишь эту воду?",
+    "scenes": [{"scene": "рекапорог", "hyperlexeme": ["река", "порог"]}],
+    "reply": "Слышу. Она обходит камень и не спорит с ним.",
+}
+
+
+@cache
+def backend_of(package: str, file: str) -> Any:
+    """The tokenizer in a file of a package; families that share it open it once."""
+    found = importlib.util.find_spec(package)
+    files = sorted(Path(found.submodule_search_locations[0]).glob(file)) if found else []
+    return open_base(str(files[0])).backend if files else None
+
+
 def tokenizer_of(style: Style) -> Any:
-    found = importlib.util.find_spec(style.package)
-    files = sorted(Path(found.submodule_search_locations[0]).glob(style.file)) if found else []
-    if not files:
+    backend = backend_of(style.package, style.file)
+    if backend is None:
         pytest.skip(f"needs the package {style.package} for its {style.file}")
-    backend = open_base(str(files[0])).backend
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token=style.bos, eos_token=style.eos)
     tokenizer.add_special_tokens({"extra_special_tokens": list(style.more)})
     tokenizer.chat_template = style.template
@@ -113,9 +140,13 @@ def base_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     def base(family: str) -> Path:
         if family not in made:
-            style = FAMILIES[family]
             folder = tmp_path_factory.mktemp("families") / family
-            made[family] = save_tiny(folder, style.checkpoint, tokenizer_of(style))
+            if family == "nano-ru":
+                tokenizer = AutoTokenizer.from_pretrained(resolve_path(NANO_RU))
+                made[family] = save_tiny(folder, "qwen3-0.6b", tokenizer)
+            else:
+                style = FAMILIES[family]
+                made[family] = save_tiny(folder, style.checkpoint, tokenizer_of(style))
         return made[family]
 
     return base
@@ -123,16 +154,23 @@ def base_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture
 def recipe_of(base_of: Callable[[str], Path], recipe_data: Any, tmp_path: Path) -> Callable[..., RegisterRecipe]:
-    """The shipped recipe's LoRA on the tiny base, for two steps of two registers."""
+    """The shipped recipe's LoRA on the tiny base, for one step of an adapter of every kind."""
 
     def recipe(family: str, activation: str, **base: Any) -> RegisterRecipe:
-        shipped = load_recipe(f"{FAMILIES[family].checkpoint}/registers", RegisterRecipe)
-        data = recipe_data(tmp_path / "run", max_steps=2, max_length=600, bf16=True)
-        data |= {"base": {"model": str(base_of(family)), **base}, "activation": activation}
+        shipped = load_recipe(f"{checkpoint_of(family)}/registers", RegisterRecipe)
+        replies = tmp_path / "replies.jsonl"
+        replies.write_text(json.dumps(REPLY, ensure_ascii=False) + "\n", encoding="utf-8")
+        data = recipe_data(tmp_path / "run", max_steps=1, batch_size=1, max_length=600, bf16=True)
+        data |= {"base": {"model": str(base_of(family)), **base}, "activation": activation, "registers": ADAPTERS}
+        data["data"] |= {"validation": None, "replies": {"train": str(replies)}}
         data["lora"] |= {"target_modules": shipped.lora.target_modules}
         return RegisterRecipe.model_validate(data)
 
     return recipe
+
+
+def checkpoint_of(family: str) -> str:
+    return family if family == "nano-ru" else FAMILIES[family].checkpoint
 
 
 def changed_layers(bundle: Path, name: str) -> set[str]:
@@ -148,7 +186,7 @@ def expected_layers(projections: tuple[str, ...]) -> set[str]:
     return {f"{layer}.{part[name]}.{name}" for layer in (0, 1) for name in projections}
 
 
-@pytest.mark.parametrize("name", [f"{base}/registers" for base in checkpoints()] + ["qwen3-8b/registers+qlora"])
+@pytest.mark.parametrize("name", [f"{base}/{job}" for base in checkpoints() for job in ("registers", "graft")])
 def test_a_shipped_recipe_passes_the_check_without_the_hub(name: str) -> None:
     checked = check_recipe(name)
     assert checked.wrong == []
@@ -158,19 +196,18 @@ def test_a_shipped_recipe_passes_the_check_without_the_hub(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("family", "activation"),
-    [
-        *((family, activation) for family in ("qwen3", "saiga", "smollm2") for activation in ("scene", "always")),
-        *((family, "always") for family in ("mistral", "nemo", "mixtral")),
-    ],
+    [*((family, "scene") for family in ACTIVATED), *((family, "always") for family in (*FAMILIES, "nano-ru"))],
 )
-def test_a_family_trains_and_speaks_again(family: str, activation: str, recipe_of: Any) -> None:
+def test_a_family_trains_every_kind_of_adapter_and_speaks_again(family: str, activation: str, recipe_of: Any) -> None:
     bundle = train_registers(recipe_of(family, activation), report=lambda line: None)
-    projections = ALL[:4] if family == "mixtral" else ALL
-    assert changed_layers(bundle, "poet") == expected_layers(projections)
+    learned = expected_layers(ALL[:4] if family == "mixtral" else ALL)
+    assert {name: changed_layers(bundle, name) for name in ADAPTERS} == dict.fromkeys(ADAPTERS, learned)
     bridge = HyperBridge.from_pretrained(bundle)
     assert set(bridge.registers) == {"poet", "body"}
-    said = bridge.speak("жар+тишина+вход", "poet", max_new_tokens=4, do_sample=False, temperature=None, top_p=None)
-    assert len(said) == 1
+    greedy = {"max_new_tokens": 4, "do_sample": False, "temperature": None, "top_p": None}
+    assert len(bridge.speak("жар+тишина+вход", "poet", **greedy)) == 1
+    assert isinstance(bridge.interpret("Он медлил у двери.", **greedy), list)
+    assert len(bridge.reply(REPLY["message"], ["река+порог"], **greedy)) == 1
 
 
 @pytest.mark.parametrize("family", ["mistral", "mixtral"])
@@ -183,23 +220,44 @@ def test_a_template_without_an_assistant_header_activates_nothing(family: str, b
     assert "activation: always" in wrong
 
 
-def test_nano_ru_trains_with_its_own_tokenizer(recipe_data: Any, tmp_path: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(resolve_path("hyperbridge:assets/nano-ru"))
-    data = recipe_data(tmp_path / "run", max_steps=2)
-    data["base"] = {"model": str(save_tiny(tmp_path / "base", "qwen3-0.6b", tokenizer))}
-    bundle = train_registers(RegisterRecipe.model_validate(data), report=lambda line: None)
-    assert changed_layers(bundle, "body") == expected_layers(ALL)
-
-
-@pytest.mark.parametrize("family", ["qwen3", "mistral"])
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [*FAMILIES, "nano-ru"])
 def test_a_family_trains_in_4_bits_through_every_layer(family: str, recipe_of: Any) -> None:
     pytest.importorskip("bitsandbytes")
-    activation = "always" if family == "mistral" else "scene"
+    activation = "scene" if family in ACTIVATED else "always"
     recipe = recipe_of(family, activation, load_in_4bit=True, dtype="bfloat16")
     training = recipe.training.model_copy(update={"gradient_checkpointing": True})
     bundle = train_registers(recipe.model_copy(update={"training": training}), report=lambda line: None)
-    assert changed_layers(bundle, "poet") == expected_layers(ALL)
+    learned = expected_layers(ALL[:4] if family == "mixtral" else ALL)
+    assert {name: changed_layers(bundle, name) for name in ADAPTERS} == dict.fromkeys(ADAPTERS, learned)
     HyperBridge.from_pretrained(bundle, load_in_4bit=True, dtype="bfloat16")
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        *("mistral", "smollm2", "nano-ru"),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("qwen3", "nemo", "mixtral", "saiga")),
+    ],
+)
+def test_a_family_takes_a_graft(family: str, base_of: Callable[[str], Path], tmp_path: Path) -> None:
+    base = base_of(family)
+    unit = Unit(text="жартишинавход", kind="hyperlexeme")
+    extend(open_base(str(base)), tmp_path / "tokenizer", units=[unit])
+    (tmp_path / "Порог.txt").write_text("Он стоял у порога и слушал воду. " * 20, encoding="utf-8")
+    settings = {
+        "output_dir": str(tmp_path / "extended"),
+        "base": {"model": str(base)},
+        "extension": str(tmp_path / "tokenizer"),
+        "texts": {"inputs": [str(tmp_path / "Порог.txt")]},
+        "distillation": {"snippets_per_token": 2, "snippet_tokens": 16, "batch_size": 2, "max_steps": 1},
+    }
+    extended = graft(GraftRecipe.model_validate(settings), report=lambda line: None)
+    assert json.loads((extended / "graft.json").read_text(encoding="utf-8"))["steps"] == 1
+    old, new = (load_file(folder / "model.safetensors")["model.embed_tokens.weight"] for folder in (base, extended))
+    ids = len(AutoTokenizer.from_pretrained(base))
+    assert torch.equal(new[:ids], old[:ids])
+    assert len(AutoTokenizer.from_pretrained(extended)) > ids
 
 
 def test_experts_are_not_packed_in_4_bits_and_the_check_says_so() -> None:

@@ -1,124 +1,66 @@
-"""A recipe is checked before anything is trained: what is wrong is said in a line, what was not looked at as well."""
+"""Every kind of recipe is checked as what it is; what to change, and how many cards, is told where one is too small."""
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from hyperbridge import HyperBridgeError
-from hyperbridge.hub import publish
-from hyperbridge.trainers.estimate import Batch
-from hyperbridge.trainers.preparation import Row
-from hyperbridge.trainers.recipe import RegisterRecipe
-from hyperbridge.trainers.recipe_check import advice, check_recipe, find_gpu, load_of_rows
-
-
-@pytest.fixture
-def recipe_file(recipe_data: Any, tmp_path: Path) -> Path:
-    path = tmp_path / "mine.yaml"
-    text = yaml.safe_dump(recipe_data(tmp_path / "run"), allow_unicode=True, sort_keys=False)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def test_a_recipe_on_a_folder_is_checked_to_the_end(recipe_file: Path) -> None:
-    checked = check_recipe(str(recipe_file))
-    assert (checked.wrong, checked.unchecked) == ([], [])
-    assert "poet 6, body 6 pairs" in checked.notes
-    assert any("<|im_start|>assistant" in note for note in checked.notes)
-    assert checked.estimate is not None
-    assert checked.estimate.memory.weights == 4 * checked.estimate.counted.parameters
+from hyperbridge.trainers.estimate import find_gpu
+from hyperbridge.trainers.graft_recipe import GraftRecipe
+from hyperbridge.trainers.recipe import PretrainRecipe, RegisterRecipe
+from hyperbridge.trainers.recipe_check import advice, check_recipe, recipe_model, several
 
 
 @pytest.mark.parametrize(
-    ("override", "why"),
+    ("name", "model"),
     [
-        ("lora.target_modules=[w_proj]", "lora.target_modules: .*w_proj"),
-        ("data.train=nowhere.jsonl", "data: nowhere.jsonl"),
-        ("registers.poet.style=поэтичный", "no expression with style 'поэтичный'; did you mean 'поэтический'"),
-        ("training.max_length=5", "poet: no row is left to train on"),
+        ("qwen3-8b/registers+qlora", RegisterRecipe),
+        ("saiga/interpreter", RegisterRecipe),
+        ("smollm2/graft", GraftRecipe),
+        ("nano-ru/pretrain", PretrainRecipe),
     ],
 )
-def test_what_would_stop_the_run_is_said_before(recipe_file: Path, override: str, why: str) -> None:
-    wrong = check_recipe(str(recipe_file), [override]).wrong
-    assert re.search(why, wrong[0])
+def test_a_recipe_is_known_by_its_keys(name: str, model: type) -> None:
+    assert recipe_model(name) is model
 
 
-def test_the_largest_pass_is_that_of_the_plan() -> None:
-    data: dict[str, Any] = {"output_dir": "x", "base": {"model": "x"}, "data": {"train": "x"}}
-    data["registers"] = {"poet": {"style": "а"}, "body": {"style": "б"}}
-    data["training"] = {"batch_size": 1, "gradient_accumulation_steps": 2, "epochs": 1}
-    rows = [
-        Row(name, (1,) * scene, (2,) * own, own - 1) for scene, own in ((3, 5), (7, 9)) for name in ("poet", "body")
-    ]
-    load = load_of_rows(rows, RegisterRecipe.model_validate(data))
-    assert load.batch == Batch(rows=2, tokens=9, scenes=1, scene_tokens=7)
-    assert (load.rows, load.own, load.scene_tokens) == (4, 7.0, 10)
+def test_a_file_that_extends_a_graft_is_a_graft(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"extends": "nano-ru/graft", "output_dir": "runs/mine"}))
+    assert recipe_model(str(path)) is GraftRecipe
 
 
-def test_without_the_hub_the_shipped_facts_are_taken_and_it_says_so() -> None:
-    checked = check_recipe("qwen3-0.6b/registers")
-    assert checked.wrong == []
-    assert [line.partition(" of ")[0] for line in checked.unchecked] == ["config", "tokenizer"]
-    assert checked.memory is not None
-
-
-def test_a_base_that_nothing_is_known_of_cannot_be_checked_without_the_hub() -> None:
-    checked = check_recipe("qwen3-0.6b/registers", ["base.model=somebody/else"])
-    assert checked.memory is None
-    assert checked.wrong == ["somebody/else: the Hub cannot be reached, and no facts of this base are shipped"]
-
-
-def test_where_the_hub_says_otherwise_than_the_shipped_facts_it_is_told(
-    hub: Any, tiny_base: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "qwen"
-    folder.mkdir()
-    for path in tiny_base.iterdir():
-        if path.suffix in (".json", ".jinja"):
-            (folder / path.name).write_bytes(path.read_bytes())
-    publish(folder, "Qwen/Qwen3-0.6B", message="a base")
-    checked = check_recipe("qwen3-0.6b/registers")
-    assert any("its config says hidden_size=32, recipes/*/base.yaml says 1024" in line for line in checked.wrong)
-    assert any(note.startswith("config of Qwen/Qwen3-0.6B at ") for note in checked.notes)
-    assert checked.unchecked == []
-
-
-def test_a_base_that_names_code_is_refused(recipe_file: Path, tiny_base: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "coded"
-    folder.mkdir()
-    for path in tiny_base.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "evil.Model"}}))
-    wrong = check_recipe(str(recipe_file), [f"base.model={folder}"]).wrong
-    assert "auto_map" in wrong[0]
-
-
-def test_only_recipes_of_adapters_are_checked() -> None:
-    with pytest.raises(HyperBridgeError, match="check knows recipes of registers"):
-        check_recipe("nano-ru/pretrain")
-
-
-def test_a_card_is_known_by_its_name_or_by_its_size() -> None:
-    assert find_gpu("rtx 4090 24gb").speed == find_gpu("RTX 4090").speed == 165e12
-    assert find_gpu("24GB").memory == 24e9
-    assert find_gpu("24GB").speed == 70e12  # of the cards of that size the slowest
-    for name in ("Voodoo", "A100"):  # there are two
-        with pytest.raises(HyperBridgeError, match=f"--gpu {name}: no such card"):
-            find_gpu(name)
+def test_a_key_of_another_kind_is_refused() -> None:
+    with pytest.raises(HyperBridgeError, match="unknown key 'training'"):
+        check_recipe("nano-ru/graft", ["training.epochs=1"])
 
 
 def test_advice_begins_with_what_changes_nothing_but_memory() -> None:
-    estimate = check_recipe("qwen3-8b/registers").estimate
-    assert estimate is not None
-    assert not estimate.fits(find_gpu("24GB"))
-    first, *rest = advice("qwen3-8b/registers", estimate)
+    checked = check_recipe("qwen3-8b/registers")
+    card = find_gpu("24GB")
+    assert not checked.fits(card)
+    first, *rest = advice(checked, card)
     assert "batch_size=1 --set training.gradient_accumulation_steps=16" in first
-    assert rest[-1] == "qwen3-8b/registers+qlora (the base in 4 bits)"
-    assert check_recipe("qwen3-8b/registers+qlora").fits(find_gpu("24GB"))
+    assert "qwen3-8b/registers+qlora (the base in 4 bits)" in rest
+    assert check_recipe("qwen3-8b/registers+qlora").fits(card)
+
+
+def test_a_base_that_no_card_holds_is_shared_out_over_several() -> None:
+    checked = check_recipe("mistral-mixtral-8x7b/registers")
+    card = find_gpu("A100 80GB")
+    assert not checked.fits(card)
+    gpus = several(checked, card)
+    assert gpus in (2, 4)
+    last = f"--gpus {gpus} (the base shared out over {gpus} such cards: recipes/accelerate/fsdp2.yaml)"
+    assert advice(checked, card)[-1] == last
+    assert check_recipe("mistral-mixtral-8x7b/registers", gpus=gpus).fits(card)
+
+
+def test_what_is_whole_on_each_card_is_told_so() -> None:
+    packed = check_recipe("qwen3-0.6b/registers+qlora", gpus=2)
+    assert packed.notes[-1].startswith("a 4-bit base cannot be shared out over GPUs: it is whole on each of 2")
+    assert several(packed, find_gpu("1GB")) is None
+    assert "a graft needs the whole base on each GPU" in check_recipe("smollm2/graft", gpus=2).notes[-1]
