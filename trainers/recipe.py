@@ -136,8 +136,9 @@ def _without_nulls(registers: Any) -> Any:
 class RegisterRecipe(Section):
     """Registers to train on one base: `recipes/<base>/registers.yaml`.
 
-    `activation: scene`: a register acts from the assistant header on, so that the base reads the scene once for all
-    of them, in training and in use. `always`: it acts from the first token on, an ordinary LoRA (for vLLM).
+    `activation: scene`: a register acts from the assistant header on (or from what closes the user's turn), so that
+    the base reads the scene once for all of them, in training and in use. `always`: it acts from the first token on, an
+    ordinary LoRA (for vLLM).
     A recipe that extends another leaves a register of it out with `registers: {NAME: null}`.
     """
 

@@ -258,6 +258,7 @@ def _arguments(recipe: RegisterRecipe, plan: Plan, *, watched: bool) -> SFTConfi
         report_to=training.report_to,
         dataset_kwargs={"skip_prepare_dataset": True},
         ddp_find_unused_parameters=True,  # a register may have no row in a step
+        router_aux_loss_coef=0.0,  # routers are frozen
     )
 
 

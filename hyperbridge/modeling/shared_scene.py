@@ -1,10 +1,11 @@
 """One scene, read once: the keys and values of a prompt that every register shares.
 
 With an activated LoRA the adapter acts only from the invocation on, that is from the assistant header of the chat
-template (PEFT's `alora_invocation_tokens`; Greenewald et al., "Activated LoRA", 2025). What lies before it is read by
-the frozen base alone, so its keys and values are the same for every register: they are computed once, kept by
-content (the token ids; a store belongs to one base), and laid under the rows that speak the scene. A row itself
-holds the header and what comes after it. Memory of a scene: 2 x layers x kv_heads x tokens x head_dim numbers.
+template, or from the end of the user's turn where it has none (PEFT's `alora_invocation_tokens`; Greenewald et al.,
+"Activated LoRA", 2025). What lies before it is read by the frozen base alone, so its keys and values are the same for
+every register: they are computed once, kept by content (the token ids; a store belongs to one base), and laid under the
+rows that speak the scene. A row itself holds the invocation and what comes after it. Memory of a scene: 2 x layers x
+kv_heads x tokens x head_dim numbers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,24 +27,40 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Ids = tuple[int, ...]
+# What users ask with ends in all kinds of characters, and none of them may become a part of an invocation.
+ASKED = ("жар", "тишина+вход; tension=0.7", "Кто там?", "a (b)", "⟁", "край ", "строка\n")
 
 
 def invocation_ids(tokenizer: PreTrainedTokenizerBase) -> Ids:
-    """Token ids of the assistant header: what the chat template adds to open the assistant's turn.
+    """Token ids that activate a register: the assistant header, or what closes the user's turn where there is none.
+
+    The header is what the chat template adds to open the assistant's turn. Mistral's adds nothing; there every prompt
+    ends with the same tokens all the same (`[/INST]`).
 
     Raises:
-        HyperBridgeError: the template adds nothing there, so there is nothing to activate a register with.
+        HyperBridgeError: prompts have no end in common, so there is nothing to activate a register with.
     """
-    chat = [{"role": "user", "content": "жар"}]
-    closed = tokenizer.apply_chat_template(chat, add_generation_prompt=False, return_dict=False)
-    opened = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
-    header = tuple(opened[len(closed) :])
-    if not header or opened[: len(closed)] != closed:
+    closed, opened = (_chat_ids(tokenizer, ASKED[0], opened=opened) for opened in (False, True))
+    if len(opened) > len(closed) and opened[: len(closed)] == closed:
+        return opened[len(closed) :]
+    ending = _common_end([_chat_ids(tokenizer, asked, opened=True) for asked in ASKED])
+    if not ending:
         raise HyperBridgeError(
-            "the chat template has no assistant header of its own, so nothing can activate a register; "
+            "the chat template ends a prompt with nothing of its own, so nothing can activate a register; "
             "train with activation: always"
         )
-    return header
+    return ending
+
+
+def _chat_ids(tokenizer: PreTrainedTokenizerBase, asked: str, *, opened: bool) -> Ids:
+    chat = [{"role": "user", "content": asked}]
+    return tuple(tokenizer.apply_chat_template(chat, add_generation_prompt=opened, return_dict=False))
+
+
+def _common_end(prompts: Sequence[Ids]) -> Ids:
+    """The tokens that all prompts end with."""
+    same = takewhile(lambda column: len(set(column)) == 1, zip(*map(reversed, prompts), strict=False))
+    return tuple(column[0] for column in same)[::-1]
 
 
 def split_prompt(prompt: Sequence[int], invocation: Sequence[int]) -> tuple[Ids, Ids]:

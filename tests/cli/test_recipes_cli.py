@@ -73,10 +73,10 @@ def test_a_base_that_no_card_of_the_table_holds_is_told_with_so_many(monkeypatch
     name = "mistral-mixtral-8x7b/registers"
     result = RUNNER.invoke(app, ["recipes", "check", name, "--gpu", "48GB"])
     assert result.exit_code == 1
-    several = "no single card of the table; the base shared out (recipes/accelerate/fsdp2.yaml): 8 x L40S 48GB"
+    several = "no single card of the table; the base shared out (recipes/accelerate/fsdp2.yaml): 4 x L40S 48GB"
     assert several in result.output
-    assert "--gpus 8 (the base shared out over 8 such cards: recipes/accelerate/fsdp2.yaml)" in result.output
-    assert "8 x L40S 48GB" in RUNNER.invoke(app, ["recipes", "check", name, "nano-ru/pretrain"]).output
+    assert "--gpus 4 (the base shared out over 4 such cards: recipes/accelerate/fsdp2.yaml)" in result.output
+    assert "4 x L40S 48GB" in RUNNER.invoke(app, ["recipes", "check", name, "nano-ru/pretrain"]).output
 
 
 def test_a_graft_and_a_base_from_nothing_are_checked_too() -> None:

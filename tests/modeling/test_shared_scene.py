@@ -39,10 +39,22 @@ def test_the_invocation_is_the_assistant_header_of_the_chat_template() -> None:
     assert tokenizer.decode(invocation_ids(tokenizer)) == "<|im_start|>assistant\n"
 
 
-def test_a_template_without_an_assistant_header_is_refused(tiny_tokenizer: Any) -> None:
+def test_without_a_header_it_is_what_every_prompt_ends_with(tiny_tokenizer: Any) -> None:
+    inst = copy.deepcopy(tiny_tokenizer)
+    inst.chat_template = (
+        "{% for message in messages %}{{ '<|im_start|>' + message.content + '<|im_end|>' }}{% endfor %}"
+    )
+    assert inst.decode(invocation_ids(inst)) == "<|im_end|>"
+    for asked in ("жар+тишина", "Кто там? ", "<|im_end|>", "а\n"):
+        scene, own = split_prompt(prompt_ids(inst, asked), invocation_ids(inst))
+        assert inst.decode(own) == "<|im_end|>"
+        assert inst.decode(scene) == f"<|im_start|>{asked}"
+
+
+def test_a_template_whose_prompts_end_with_nothing_of_its_own_is_refused(tiny_tokenizer: Any) -> None:
     plain = copy.deepcopy(tiny_tokenizer)
     plain.chat_template = "{% for message in messages %}{{ message.content }}{% endfor %}"
-    with pytest.raises(HyperBridgeError, match=r"no assistant header of its own.*train with activation: always"):
+    with pytest.raises(HyperBridgeError, match=r"ends a prompt with nothing of its own.*train with activation: always"):
         invocation_ids(plain)
 
 

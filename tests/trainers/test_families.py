@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 from hyperbridge import HyperBridge
 from hyperbridge.modeling.base import resolve_path
+from hyperbridge.modeling.shared_scene import invocation_ids
 from hyperbridge.tokenizer.base_tokenizer import open_base
 from hyperbridge.tokenizer.extending import extend
 from hyperbridge.tokenizer.extension import Unit
@@ -89,7 +90,6 @@ FAMILIES = {
 }
 
 
-ACTIVATED = ("qwen3", "saiga", "smollm2", "nano-ru")  # their templates have an assistant header
 ADAPTERS = {
     "poet": {"style": "поэтический"},
     "body": {"style": "телесный"},
@@ -196,7 +196,7 @@ def test_a_shipped_recipe_passes_the_check_without_the_hub(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("family", "activation"),
-    [*((family, "scene") for family in ACTIVATED), *((family, "always") for family in (*FAMILIES, "nano-ru"))],
+    [*((family, "scene") for family in (*FAMILIES, "nano-ru")), ("qwen3", "always"), ("mixtral", "always")],
 )
 def test_a_family_trains_every_kind_of_adapter_and_speaks_again(family: str, activation: str, recipe_of: Any) -> None:
     bundle = train_registers(recipe_of(family, activation), report=lambda line: None)
@@ -211,21 +211,20 @@ def test_a_family_trains_every_kind_of_adapter_and_speaks_again(family: str, act
 
 
 @pytest.mark.parametrize("family", ["mistral", "mixtral"])
-def test_a_template_without_an_assistant_header_activates_nothing(family: str, base_of: Callable[[str], Path]) -> None:
-    name = f"{FAMILIES[family].checkpoint}/registers"
-    base = f"base.model={base_of(family)}"
-    assert check_recipe(name, [base]).wrong == []
-    (wrong,) = check_recipe(name, [base, "activation=scene"]).wrong
-    assert "no assistant header" in wrong
-    assert "activation: always" in wrong
+def test_a_template_without_an_assistant_header_activates_by_the_end_of_the_users_turn(
+    family: str, base_of: Callable[[str], Path]
+) -> None:
+    checked = check_recipe(f"{FAMILIES[family].checkpoint}/registers", [f"base.model={base_of(family)}"])
+    assert checked.wrong == []
+    tokenizer = AutoTokenizer.from_pretrained(base_of(family))
+    assert tokenizer.decode(invocation_ids(tokenizer)).strip() == "[/INST]"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", [*FAMILIES, "nano-ru"])
 def test_a_family_trains_in_4_bits_through_every_layer(family: str, recipe_of: Any) -> None:
     pytest.importorskip("bitsandbytes")
-    activation = "scene" if family in ACTIVATED else "always"
-    recipe = recipe_of(family, activation, load_in_4bit=True, dtype="bfloat16")
+    recipe = recipe_of(family, "scene", load_in_4bit=True, dtype="bfloat16")
     training = recipe.training.model_copy(update={"gradient_checkpointing": True})
     bundle = train_registers(recipe.model_copy(update={"training": training}), report=lambda line: None)
     learned = expected_layers(ALL[:4] if family == "mixtral" else ALL)
