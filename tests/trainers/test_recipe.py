@@ -80,7 +80,7 @@ def test_without_a_file_a_recipe_is_what_is_given_and_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("training.epohs=3", "unknown key 'training.epohs'; did you mean 'epochs'? (known: batch_size, bf16, early_"),
+        ("training.epohs=3", "unknown key 'training.epohs'; did you mean 'epochs'? (known: batch_size, bf16, co2_"),
         ("registers.poet.stile=x", "unknown key 'registers.poet.stile'; did you mean 'style'? (known: style, task)"),
         (
             "output=runs",
