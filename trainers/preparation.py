@@ -1,8 +1,8 @@
 """Pairs into training rows: the prompt is the scene, the loss is on the expression and its end alone.
 
-With activated registers the row is cut at the assistant header: what lies before it the base reads, once for all
-registers. An expression that only names its scene takes the rest from a scene file. A row longer than the limit is
-left out and counted, never cut: a cut expression would teach a register to stop in mid-sentence.
+With activated registers the row is cut at the invocation (see shared_scene.py): what lies before it the base reads,
+once for all registers. An expression that only names its scene takes the rest from a scene file. A row longer than the
+limit is left out and counted, never cut: a cut expression would teach a register to stop in mid-sentence.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def prepare(
             continue
         scene, header = split_prompt(prompt, invocation) if invocation else ((), tuple(prompt))
         if invocation and split_prompt(prompt + list(said), invocation)[0] != scene:
-            prepared.dropped["the expression itself holds an assistant header"] += 1
+            prepared.dropped["the expression itself holds the invocation"] += 1
             continue
         prepared.rows.append(Row(register, scene, header + said, len(said)))
     return prepared

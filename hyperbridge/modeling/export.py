@@ -148,7 +148,7 @@ def _leaving(bundle: str, registers: list[str] | None) -> tuple[Base, dict[str, 
     for name, folder in folders.items():
         if json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("alora_invocation_tokens"):
             raise HyperBridgeError(
-                f"{name}: an activated register (activation: scene) acts only from the assistant header on, which "
+                f"{name}: an activated register (activation: scene) acts only from the end of the prompt on, which "
                 "merged weights, vLLM and GGUF cannot do; train it with activation: always (recipe +always)"
             )
     return load_config(located.folder).base, folders

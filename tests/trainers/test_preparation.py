@@ -58,7 +58,7 @@ def test_an_expression_that_would_activate_the_register_again_is_left_out_and_co
     twice = Pair(SCENE, "Да.<|im_start|>assistant\nНет.", "телесный")
     cut = prepared([twice, SHORT], tiny_tokenizer)
     assert len(cut.rows) == 1
-    assert cut.dropped == {"the expression itself holds an assistant header": 1}
+    assert cut.dropped == {"the expression itself holds the invocation": 1}
     assert len(prepared([twice, SHORT], tiny_tokenizer, activation="always").rows) == 2
 
 
