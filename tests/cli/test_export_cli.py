@@ -35,4 +35,6 @@ def test_a_gguf_comes_with_its_command(call, ordinary: Path, tmp_path: Path) -> 
 
 def test_an_activated_register_is_told_in_one_line(call, tiny_bundle: Path, tmp_path: Path) -> None:
     said = call("export", tiny_bundle, "--gguf", "poet", "-o", tmp_path / "poet.gguf")
-    assert said.error.startswith("error: poet: an activated register (activation: scene) acts only from the end of the prompt")
+    assert said.error.startswith(
+        "error: poet: an activated register (activation: scene) acts only from the end of the prompt"
+    )
