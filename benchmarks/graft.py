@@ -36,17 +36,11 @@ from hyperbridge.tokenizer.base_tokenizer import open_base
 from hyperbridge.tokenizer.embeddings import Start
 from hyperbridge.tokenizer.extending import extend
 from hyperbridge.tokenizer.extension import FILE_NAME, Extension
-from hyperbridge.trainers.graft import (
-    CHECKPOINTS,
-    FINISHED,
-    extend_model,
-    graft,
-    graft_texts,
-    load_extended_tokenizer,
-    new_rows,
-)
+from hyperbridge.trainers.extended_base import extend_model, new_rows
+from hyperbridge.trainers.graft import FINISHED, graft, graft_texts, load_extended_tokenizer
 from hyperbridge.trainers.graft_recipe import GraftRecipe, graft_recipe
 from hyperbridge.trainers.recipe import PretrainingTexts
+from hyperbridge.trainers.run_folder import CHECKPOINTS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
