@@ -27,6 +27,7 @@ from benchmarks.rounds import (
     print_sheets,
     tell,
 )
+from hyperbridge.errors import HyperBridgeError
 from hyperbridge.jsonl import atomic_writer, read_jsonl
 from hyperbridge.modeling.base import resolve_path
 from hyperbridge.scenes import Expression
@@ -109,7 +110,11 @@ def estimate(job: Figures) -> None:
     from hyperbridge.trainers.recipe_check import check_recipe
 
     checked = check_recipe(job["recipe"], overrides(job), device="cpu")
-    assert checked.estimate is not None, checked.wrong
+    if checked.estimate is None:
+        why = checked.wrong or checked.notes[-1:]
+        raise HyperBridgeError(
+            f"{job['recipe']}: nothing is estimated, so there is nothing to compare: {'; '.join(why)}"
+        )
     parts = {name: value / 2**20 for name, value in checked.estimate.memory.parts.items()}
     batch = asdict(checked.estimate.batch)
     answer({"estimate_mb": sum(parts.values()), "parts": parts, "batch": batch}, Stopwatch())

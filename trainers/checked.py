@@ -101,6 +101,22 @@ def find_tokenizer(checked: Checked, section: BaseSection, *, without: str) -> P
     return None
 
 
+def smaller_passes(section: str, batch_size: int, accumulation: int) -> str:
+    """Advice for a step that is too large: a quarter of the rows (or snippets) in a pass, and as many more passes.
+
+    Args:
+        section: of the recipe, which holds both keys.
+        batch_size: rows of a pass, at least two.
+        accumulation: passes of a step.
+    """
+    smaller = max(1, batch_size // 4)
+    passes = accumulation * batch_size // smaller
+    return (
+        f"--set {section}.batch_size={smaller} --set {section}.gradient_accumulation_steps={passes} "
+        "(the same training, in smaller passes)"
+    )
+
+
 def _folder_config(checked: Checked, section: BaseSection, folder: Path) -> PretrainedConfig | None:
     from transformers import AutoConfig
 

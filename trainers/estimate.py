@@ -129,6 +129,10 @@ class Weights:
         rest = self.parameters - self.linear
         return int(self.linear * (NF4_BYTES if base.load_in_4bit else number) + rest * number)
 
+    def unpacked(self, base: BaseSection) -> int:
+        """Bytes of the layer that a 4-bit base unpacks for its product; 0 where nothing is packed."""
+        return self.largest * SIZES["bfloat16"] if base.load_in_4bit else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:

@@ -19,7 +19,7 @@ from hyperbridge.errors import HyperBridgeError
 from hyperbridge.modeling.base import Base, load_tokenizer
 from hyperbridge.tokenizer.embeddings import padded_size
 from hyperbridge.tokenizer.extension import FILE_NAME, Extension
-from hyperbridge.trainers.checked import Checked, find_config, find_tokenizer
+from hyperbridge.trainers.checked import Checked, find_config, find_tokenizer, smaller_passes
 from hyperbridge.trainers.graft import check_belongs, find_snippets
 from hyperbridge.trainers.row_estimate import RowBatch, RowLoad, estimate_rows, is_stored_otherwise
 
@@ -70,12 +70,7 @@ def graft_advice(recipe: GraftRecipe) -> list[str]:
     distillation = recipe.distillation
     if distillation.batch_size == 1:
         return []
-    smaller = max(1, distillation.batch_size // 4)
-    passes = distillation.gradient_accumulation_steps * distillation.batch_size // smaller
-    return [
-        f"--set distillation.batch_size={smaller} --set distillation.gradient_accumulation_steps={passes} "
-        "(the same training, in smaller passes)"
-    ]
+    return [smaller_passes("distillation", distillation.batch_size, distillation.gradient_accumulation_steps)]
 
 
 def _check_plain(checked: Checked, config: PretrainedConfig) -> None:
@@ -85,16 +80,14 @@ def _check_plain(checked: Checked, config: PretrainedConfig) -> None:
     from hyperbridge.trainers.distillation import check_plain
 
     try:
-        toy = AutoModelForCausalLM.from_config(_toy(config)).eval()
-    except Exception as error:  # whatever an architecture asks of its sizes
+        check_plain(AutoModelForCausalLM.from_config(_toy(config)).eval())
+    except HyperBridgeError as error:
+        checked.wrong.append(str(error))
+        return
+    except Exception as error:  # whatever an architecture asks of its sizes, when it is built and when it reads
         checked.unchecked.append(
             f"whether {config.model_type} scales its embeddings: {' '.join(str(error).split())[:100]}"
         )
-        return
-    try:
-        check_plain(toy)
-    except HyperBridgeError as error:
-        checked.wrong.append(str(error))
         return
     rows = "one row reads and predicts" if config.tie_word_embeddings else "a row reads and a row predicts"
     checked.notes.append(f"embeddings and logits are plain products; of each new token {rows}")

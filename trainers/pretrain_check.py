@@ -26,8 +26,12 @@ def check_pretraining(name: str, recipe: PretrainRecipe) -> Checked:
     for key, path in files:
         if path and not Path(resolve_path(path)).exists():
             checked.wrong.append(f"{key}: {path} is not there")
-    if recipe.schedule.block_size > recipe.architecture.max_position_embeddings:
-        checked.wrong.append("schedule.block_size is longer than architecture.max_position_embeddings")
+    block_size, longest = recipe.schedule.block_size, recipe.architecture.max_position_embeddings
+    if block_size > longest:
+        checked.wrong.append(
+            f"schedule.block_size is longer than architecture.max_position_embeddings ({block_size} > {longest}); "
+            "make it shorter"
+        )
     try:
         parameters = _parameters(recipe)
     except RuntimeError as error:

@@ -36,7 +36,7 @@ def recipe_text(name: str) -> str:
     first = f"# {name}. Shorter: a file with `extends: {name}` and the keys that are to differ.\n"
     variants = "".join(f"# +{one}: {about('variants', one)}.\n" for one in name.split("+")[1:])
     text = rewritten(_opened(files[-1])[1], data)
-    if not _says(text, data):  # a file with anchors, in which a value stands for several
+    if not _says(text, data):  # anchors, by which a value stands for several; or a file of no keys
         text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=110)
     return f"{first}#\n{opening}{variants}{text}"
 
@@ -45,7 +45,7 @@ def rewritten(text: str, data: dict[str, Any]) -> str:
     """A YAML text that says `data`, its comments and the order of its keys kept.
 
     Args:
-        text: a mapping; `data` has all its keys.
+        text: a mapping; `data` has all its keys. One of no keys stays as it is.
         data: what it is to say.
     """
     root = yaml.compose(text, yaml.SafeLoader)
@@ -73,13 +73,15 @@ def _edits(text: str, node: yaml.MappingNode, data: dict[str, Any]) -> Iterator[
     """What is to be written over, and the new keys."""
     found = {key.value: value for key, value in node.value}
     for name, value in found.items():
+        if name not in data:  # `<<`, whose keys stand elsewhere
+            continue
         if isinstance(value, yaml.MappingNode) and value.value and isinstance(data[name], dict):
             yield from _edits(text, value, data[name])
             continue
         if yaml.SafeLoader("").construct_object(value, deep=True) != data[name]:
             yield value.start_mark.index, _last(value).end_mark.index, _in_a_line(data[name])
     new = {name: value for name, value in data.items() if name not in found}
-    if new:
+    if new and node.value:
         yield _addition(text, node, new)
 
 

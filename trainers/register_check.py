@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from hyperbridge.errors import HyperBridgeError
-from hyperbridge.trainers.checked import Checked, find_config, find_tokenizer
+from hyperbridge.trainers.checked import Checked, find_config, find_tokenizer, smaller_passes
 from hyperbridge.trainers.preparation import Pair, Row, pairs_of, prepare
 from hyperbridge.trainers.register_estimate import Batch, Load, adapted_layers, estimate_registers
 
@@ -58,12 +58,7 @@ def register_advice(name: str, recipe: RegisterRecipe, estimate: Estimate) -> li
     step = memory.activations + memory.logits
     found = []
     if step > memory.weights / 4 and training.batch_size > 1:
-        smaller = max(1, training.batch_size // 4)
-        passes = training.gradient_accumulation_steps * training.batch_size // smaller
-        found.append(
-            f"--set training.batch_size={smaller} --set training.gradient_accumulation_steps={passes} "
-            "(the same training, in smaller passes)"
-        )
+        found.append(smaller_passes("training", training.batch_size, training.gradient_accumulation_steps))
     if not training.gradient_checkpointing:
         found.append("--set training.gradient_checkpointing=true (slower, layers keep less)")
     if not (recipe.base.load_in_4bit or estimate.has_experts):

@@ -103,9 +103,8 @@ def estimate_registers(config: PretrainedConfig, recipe: RegisterRecipe, load: L
         ValueError: the LoRA finds no layer to adapt.
     """
     weights, counted = weigh(config), count(config, recipe, load.batch, device)
-    unpacked = weights.largest * SIZES["bfloat16"] if recipe.base.load_in_4bit else 0
     held = HELD[device]
-    work = counted.peak - counted.stacked - counted.scenes - counted.logits + unpacked
+    work = counted.peak - counted.stacked - counted.scenes - counted.logits + weights.unpacked(recipe.base)
     memory = Memory(
         weights=weights.size(recipe.base),
         adapters=int(4 * counted.adapter + counted.stacked * held),

@@ -81,8 +81,7 @@ def count_rows(config: PretrainedConfig, recipe: GraftRecipe, load: RowLoad) -> 
 def estimate_rows(config: PretrainedConfig, recipe: GraftRecipe, load: RowLoad, device: str = "cuda") -> Estimate:
     """What a graft takes on one device."""
     weights, counted = weigh(config), count_rows(config, recipe, load)
-    unpacked = weights.largest * SIZES["bfloat16"] if recipe.base.load_in_4bit else 0
-    step = int((max(counted.forward, counted.backward) + unpacked) * HELD[device])
+    step = int((max(counted.forward, counted.backward) + weights.unpacked(recipe.base)) * HELD[device])
     logits = int(counted.logits * HELD[device]) if counted.forward >= counted.backward else 0
     memory = Memory(
         weights=weights.size(recipe.base),

@@ -83,11 +83,7 @@ def train_registers(recipe: RegisterRecipe, *, resume: bool = False, report: Rep
     invocation = invocation_ids(tokenizer) if recipe.activation == "scene" else ()
     train = _prepared(pairs, recipe, tokenizer, invocation)
     watched = _prepared(watched_pairs, recipe, tokenizer, invocation)
-    for name, prepared in train.items():
-        if not prepared.rows:
-            raise HyperBridgeError(
-                f"{name}: no row is left to train on ({dict(prepared.dropped)}); raise training.max_length"
-            )
+    _require_rows(train)
     run_folder.note_begun(output, base)
     set_seed(recipe.training.seed)
     trainer = _trainer(recipe, model, tokenizer, train, watched)
@@ -125,6 +121,14 @@ def _prepared(
         )
         for name, own in pairs.items()
     }
+
+
+def _require_rows(train: dict[str, Prepared]) -> None:
+    for name, prepared in train.items():
+        if not prepared.rows:
+            raise HyperBridgeError(
+                f"{name}: no row is left to train on ({dict(prepared.dropped)}); raise training.max_length"
+            )
 
 
 def _trainer(

@@ -47,7 +47,8 @@ def shares_of_launch() -> int:
         return 1
     for variable, plain in PLAIN.items():
         if (value := os.environ.get(variable, plain).lower()) != plain:
-            raise HyperBridgeError(f"{variable.lower()}: {value} is not there; leave {variable.lower()}: {plain}")
+            key = variable.lower()
+            raise HyperBridgeError(f"{key}: {value} is not there; leave {key}: {plain} in the launch's --config_file")
     os.environ[ASKED] = "false"
     return processes().num_processes
 

@@ -6,7 +6,7 @@ of a synthesizer how much less it is surprised by replies than the bare base.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -44,6 +44,7 @@ def evaluate(
     pairs = {name: _spread(own, rows) for name, own in pairs_of(loaded, "test").items()}
     _require_test(recipe, loaded, pairs)
     book_scenes = _spread(_read_book(book), scenes) if book else []
+    _check_run(recipe, loaded)
     bridge = HyperBridge.from_pretrained(loaded.output_dir, dtype=loaded.base.dtype)
     written = []
     if bridge.registers:
@@ -72,10 +73,26 @@ def _require_test(name: str, recipe: RegisterRecipe, pairs: Mapping[str, list[Pa
             raise HyperBridgeError(f"{name}: {given} has no expression for {adapter}")
 
 
+def _check_run(name: str, recipe: RegisterRecipe) -> None:
+    """The run holds adapters of the recipe alone, each with its task; seen before the base is loaded."""
+    from hyperbridge.errors import HyperBridgeError
+    from hyperbridge.modeling.bundle import locate, read_register_card, register_folders
+
+    folders = register_folders(locate(recipe.output_dir).folder)
+    held = {adapter: read_register_card(folder).task for adapter, folder in folders.items()}
+    asked = {adapter: register.task for adapter, register in recipe.registers.items()}
+    other = [f"{adapter} ({task})" for adapter, task in held.items() if asked.get(adapter) != task]
+    if other:
+        raise HyperBridgeError(
+            f"{recipe.output_dir}: it holds {', '.join(other)}, which {name} does not name so; "
+            "give the recipe that it was trained from"
+        )
+
+
 def _unseen(recipe: RegisterRecipe) -> list[Scene]:
     from hyperbridge.trainers.preparation import load_pairs
 
-    assert recipe.data.test is not None
+    assert recipe.data.test is not None  # a register without test data was refused
     return _distinct(load_pairs(recipe.data.test, recipe.data.scenes))
 
 
@@ -109,23 +126,13 @@ def _registers(
 def _interpreter(recipe: RegisterRecipe, bridge: HyperBridge, pairs: list[Pair]) -> Path:
     """What an interpreter finds of the scenes in their texts, beside the rules and chance: interpretation.json."""
     from rich.console import Console
-    from rich.progress import track
     from rich.table import Table
 
     from hyperbridge.evaluation.interpretation import FILE_NAME, SLOTS, interpretations, save
     from hyperbridge.scenes import Scene
 
     texts = [str(pair.asked) for pair in pairs]
-
-    def asked(texts: Sequence[str]) -> Iterator[Scene | None]:
-        for text in track(texts, description="interpreting", transient=True):
-            yield next(iter(bridge.interpret(text)), None)
-
-    def ruled(texts: Sequence[str]) -> Iterator[Scene | None]:
-        for text in track(texts, description="reading", transient=True):
-            yield next(iter(bridge.read(text)), None)
-
-    ways = {"interpreter": asked, "rules": ruled}
+    ways = {"interpreter": _first("interpreting", bridge.interpret), "rules": _first("reading", bridge.read)}
     found = interpretations(texts, [Scene.from_prompt(pair.said) for pair in pairs], ways)
     path = Path(recipe.output_dir) / FILE_NAME
     save(path, found)
@@ -135,6 +142,17 @@ def _interpreter(recipe: RegisterRecipe, bridge: HyperBridge, pairs: list[Pair])
         table.add_row(way, f"{one.scenes / one.texts:.0%}", f"{one.f1:.3f}", *slots)
     Console().print(table)
     return path
+
+
+def _first(doing: str, read: Callable[[str], Iterable[Scene]]) -> Callable[[Sequence[str]], Iterator[Scene | None]]:
+    """The first scene of each text, where one is found."""
+    from rich.progress import track
+
+    def each(texts: Sequence[str]) -> Iterator[Scene | None]:
+        for text in track(texts, description=doing, transient=True):
+            yield next(iter(read(text)), None)
+
+    return each
 
 
 def _synthesizer(recipe: RegisterRecipe, bridge: HyperBridge, name: str, pairs: list[Pair]) -> None:

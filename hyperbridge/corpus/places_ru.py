@@ -93,7 +93,7 @@ def _is_state(lemma: str) -> bool:
     return max(place, thing) - state < _LEAST_SOLID
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _cosines(lemma: str) -> tuple[float, ...]:
     """Of its vector with the means of places, what is none, things and states; empty for a word without one."""
     mean, centres = _centres()

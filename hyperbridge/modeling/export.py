@@ -67,7 +67,7 @@ def for_vllm(bundle: str, output: Path, registers: list[str] | None = None) -> s
         HyperBridgeError: a register is activated, or `output` is there.
     """
     base, folders = _leaving(bundle, registers)
-    ranks = [json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))["r"] for folder in folders.values()]
+    ranks = [_adapter_config(folder)["r"] for folder in folders.values()]
     with _new_folder(output) as unfinished:
         for name, folder in folders.items():
             (unfinished / name).mkdir()
@@ -112,10 +112,15 @@ def _convert(command: list[str]) -> None:
 
 def _check_scaling(name: str, folder: Path) -> None:
     """llama.cpp multiplies by alpha / rank whatever the adapter's config says."""
-    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    config = _adapter_config(folder)
     own = [key for key in ("use_rslora", "alpha_pattern") if config.get(key)]
     if own:
         raise HyperBridgeError(f"{name}: scaled by {own[0]}, which llama.cpp does not know; export it with --merge")
+
+
+def _adapter_config(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    return config
 
 
 @contextmanager
@@ -146,7 +151,7 @@ def _leaving(bundle: str, registers: list[str] | None) -> tuple[Base, dict[str, 
     located = locate(bundle, None, registers)
     folders = register_folders(located.folder, registers)
     for name, folder in folders.items():
-        if json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("alora_invocation_tokens"):
+        if _adapter_config(folder).get("alora_invocation_tokens"):
             raise HyperBridgeError(
                 f"{name}: an activated register (activation: scene) acts only from the end of the prompt on, which "
                 "merged weights, vLLM and GGUF cannot do; train it with activation: always (recipe +always)"

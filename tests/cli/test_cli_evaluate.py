@@ -72,6 +72,25 @@ def test_a_recipe_without_test_data_is_one_line(call, recipe: Path, run: Path) -
 
 
 @pytest.mark.parametrize(
+    ("change", "other"),
+    [("registers.poet=null", "poet (speak)"), ("registers.poet.task=interpret", "poet (speak)")],
+)
+def test_a_run_of_another_recipe_is_one_line(call, recipe: Path, run: Path, change: str, other: str) -> None:
+    assert call("evaluate", recipe, "--set", change).error == (
+        f"error: {run}: it holds {other}, which {recipe} does not name so; give the recipe that it was trained from"
+    )
+
+
+def test_a_run_that_speaks_is_not_taken_for_one_that_replies(call, recipe: Path, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "replies.jsonl").write_text('{"message": "Кто там?", "reply": "Это я."}\n', encoding="utf-8")
+    data = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    data["data"] |= {"test": None, "replies": dict.fromkeys(("train", "test"), str(tmp_path / "replies.jsonl"))}
+    data["registers"] = {name: register | {"task": "reply"} for name, register in data["registers"].items()}
+    recipe.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    assert "it holds body (speak), poet (speak), which" in call("evaluate", recipe).error
+
+
+@pytest.mark.parametrize(
     ("name", "text", "message"),
     [("нет.txt", None, "no such file or folder"), ("пусто.txt", "\n", "no scene could be cut")],
 )

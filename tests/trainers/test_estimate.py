@@ -6,23 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from toy_config import toy_config
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from hyperbridge import HyperBridgeError
 from hyperbridge.trainers.estimate import GPUS, Estimate, Memory, Weights, find_gpu, weigh
 from hyperbridge.trainers.recipe import BaseSection
 
-CONFIG = AutoConfig.for_model(
-    "qwen3",
-    vocab_size=500,
-    hidden_size=64,
-    intermediate_size=96,
-    num_hidden_layers=5,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    head_dim=16,
-    tie_word_embeddings=True,
-)
+CONFIG = toy_config("qwen3", tie_word_embeddings=True)
 WEIGHTS = Weights(parameters=1000, active=600, linear=800, largest=40, layer=90, output=100)
 
 

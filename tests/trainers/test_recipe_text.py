@@ -83,3 +83,11 @@ def test_a_file_with_anchors_is_written_without_its_comments(tmp_path: Path) -> 
     second = tmp_path / "second.yaml"
     second.write_text("extends: mine.yaml\nb: {x: 2}\n", encoding="utf-8")
     assert yaml.safe_load(recipe_text(str(second))) == {"a": {"x": 1}, "b": {"x": 2}}
+
+
+@pytest.mark.parametrize("text", ["a: &one {x: 1}\nb:\n  <<: *one\n  y: 2\n", "{}\n"])
+def test_merged_keys_and_a_file_without_keys_are_written_out(text: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    second = tmp_path / "second.yaml"
+    second.write_text("extends: mine.yaml\nb: {x: 3}\n", encoding="utf-8")
+    assert yaml.safe_load(recipe_text(str(second))) == read_recipe(second)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from transformers import AutoConfig
+from toy_config import toy_config
 
 from hyperbridge.trainers.estimate import weigh
 from hyperbridge.trainers.graft_recipe import GraftRecipe
@@ -16,17 +16,7 @@ LOAD = RowLoad(new_tokens=40, snippets=120, batch=RowBatch(snippets=4, tokens=32
 
 
 def config(*, tied: bool = True, dtype: str = "bfloat16") -> Any:
-    return AutoConfig.for_model(
-        "llama",
-        vocab_size=500,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=5,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        tie_word_embeddings=tied,
-        dtype=dtype,
-    )
+    return toy_config("llama", tie_word_embeddings=tied, dtype=dtype)
 
 
 def recipe(**base: Any) -> GraftRecipe:
